@@ -1,0 +1,46 @@
+import { spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { EmberError } from "../errors/ember-error.ts";
+import { findTool, toolSearchPath } from "./tools.ts";
+
+export interface DetachedProcess {
+  readonly pid: number;
+  /** Settles when the process ends while this process still watches: its status, or the signal that ended it. */
+  readonly ended: Promise<number | NodeJS.Signals>;
+}
+
+/**
+ * Starts a long-lived program in a session of its own: it survives ember and its terminal. Its output goes to
+ * `logPath` (made private to the owner, truncated); it has no standard input.
+ * Throws `tool-missing`, `tool-failed` when it could not be started.
+ */
+export async function startDetached(
+  tool: string,
+  args: readonly string[],
+  options: { readonly cwd: string; readonly logPath: string },
+): Promise<DetachedProcess> {
+  const path = findTool(tool);
+  const log = openSync(options.logPath, "w", 0o600);
+  try {
+    const child = spawn(path, [...args], {
+      cwd: options.cwd,
+      env: { PATH: toolSearchPath(), LC_ALL: "C" },
+      detached: true,
+      stdio: ["ignore", log, log],
+    });
+    const ended = new Promise<number | NodeJS.Signals>((resolve) => {
+      child.on("exit", (code, signal) => resolve(code ?? signal ?? 1));
+    });
+    await new Promise<void>((resolve, reject) => {
+      child.once("spawn", resolve);
+      child.once("error", (error) =>
+        reject(new EmberError("tool-failed", `'${tool}' could not be started: ${error.message}`, { cause: error })),
+      );
+    });
+    child.unref();
+    if (child.pid === undefined) throw new EmberError("tool-failed", `'${tool}' was started without a pid`);
+    return { pid: child.pid, ended };
+  } finally {
+    closeSync(log);
+  }
+}

@@ -1,0 +1,50 @@
+import { randomBytes } from "node:crypto";
+import { chmodSync, closeSync, fsyncSync, lstatSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
+import { EmberError } from "../errors/ember-error.ts";
+
+/**
+ * Makes sure that `path` is a folder that this user owns and nobody else can enter (mode 0700), and no symlink.
+ * Throws `permission-denied` when it belongs to somebody else.
+ */
+export function ensurePrivateFolder(path: string): void {
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  const facts = lstatSync(path);
+  const uid = process.getuid?.();
+  if (!facts.isDirectory() || (uid !== undefined && facts.uid !== uid)) {
+    throw new EmberError("permission-denied", `'${path}' is not a folder of this user's own`, {
+      hint: "remove it, or choose another place with --state-dir",
+    });
+  }
+  if ((facts.mode & 0o077) !== 0) chmodSync(path, 0o700);
+}
+
+/** Replaces `path` in one step: readers see the old content or the new, also after power loss. Mode 0600 unless said. */
+export function writeFileAtomic(path: string, content: string | Uint8Array, mode = 0o600): void {
+  const temporary = `${path}.${process.pid}-${randomBytes(4).toString("hex")}.tmp`;
+  try {
+    const file = openSync(temporary, "wx", mode);
+    try {
+      const bytes = typeof content === "string" ? Buffer.from(content) : content;
+      for (let offset = 0; offset < bytes.length; ) offset += writeSync(file, bytes, offset);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(temporary, path);
+    syncFolder(dirname(path));
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** Makes renames and new names in a folder survive power loss. */
+export function syncFolder(path: string): void {
+  const folder = openSync(path, "r");
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}

@@ -1,0 +1,131 @@
+import type { ProcessIdentity } from "../host/process-identity.ts";
+
+/** How the guest's instructions are run: by hardware (kvm, hvf) or by software emulation (tcg). */
+export type Accelerator = "kvm" | "hvf" | "tcg";
+
+/** One disk of a VM. Drives appear in the guest in order as /dev/vda, /dev/vdb, ... */
+export interface DriveSpec {
+  readonly path: string;
+  readonly format: "raw" | "qcow2";
+  readonly readOnly: boolean;
+}
+
+/** A network interface, as a network driver describes it to a hypervisor. */
+export type NicSpec =
+  /** The hypervisor's own user-mode network. */
+  | {
+      readonly kind: "user";
+      readonly mac: string;
+      /** IPv4 network in CIDR form, with the addresses that the hypervisor itself answers at. */
+      readonly network: string;
+      readonly gateway: string;
+      readonly resolver: string;
+      readonly guestAddress: string;
+      /** No way out of the guest's own network; forwards from the host still work. */
+      readonly isolated: boolean;
+      readonly forwards: readonly PortForward[];
+    }
+  | { readonly kind: "tap"; readonly mac: string; readonly device: string };
+
+/** `hostAddress:hostPort` on the host leads to `guestPort` in the guest. */
+export interface PortForward {
+  readonly protocol: "tcp" | "udp";
+  readonly hostAddress: string;
+  readonly hostPort: number;
+  readonly guestPort: number;
+}
+
+/** Everything a hypervisor needs to run one VM. Plain data: it is kept in the journal. */
+export interface VmSpec {
+  readonly vmId: string;
+  /** The VM's own folder, absolute: working directory of the hypervisor, place of its logs. */
+  readonly folder: string;
+  /** Folder for sockets, short and private to the owner. */
+  readonly runtimeFolder: string;
+  readonly accelerator: Accelerator;
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly kernelPath: string;
+  readonly initrdPath: string;
+  /** Extra kernel arguments; the driver adds what its own devices need (console and so on). */
+  readonly bootArguments: string;
+  readonly drives: readonly DriveSpec[];
+  readonly nic: NicSpec | undefined;
+  /** File that receives everything the guest writes to its console, relative to `folder`. */
+  readonly consoleLog: string;
+}
+
+/** What `status` reports; `gone` when the process no longer exists. */
+export type MachineStatus = "running" | "paused" | "gone";
+
+/** A running hypervisor process, as kept in the state database. */
+export interface Machine {
+  readonly vmId: string;
+  readonly process: ProcessIdentity;
+  readonly folder: string;
+  readonly runtimeFolder: string;
+}
+
+/** Facts about a driver on this host, so that a command can refuse before it changes anything. */
+export interface HypervisorCapabilities {
+  readonly accelerators: readonly Accelerator[];
+  readonly nics: readonly NicSpec["kind"][];
+  readonly diskFormats: readonly DriveSpec["format"][];
+  /** How the guest makes the hypervisor exit: by powering off, or by rebooting. */
+  readonly guestPowerOff: "poweroff" | "reboot";
+  /** The agent is reached over the network interface ("tcp") or over vsock. */
+  readonly agentTransport: "tcp" | "vsock";
+  readonly liveResize: boolean;
+  readonly maxCpus: number;
+}
+
+/** Whether the driver can be used here: what it found, or what is missing and the remedy. */
+export type HypervisorProbe =
+  | { readonly usable: true; readonly version: string; readonly binary: string }
+  | { readonly usable: false; readonly reason: string; readonly hint: string };
+
+/**
+ * One way to run VMs. Every method is idempotent: stopping what is gone, or pausing what is paused, succeeds.
+ * A driver holds no state of its own: everything is in `VmSpec` and `Machine`.
+ */
+export interface Hypervisor {
+  readonly name: string;
+
+  /** Never throws for a host that lacks something: it says so. At most a few hundred milliseconds. */
+  probe(): Promise<HypervisorProbe>;
+
+  capabilities(): HypervisorCapabilities;
+
+  /**
+   * Starts the process, detached. Post-condition: the hypervisor runs and the guest's processors have been
+   * started; the guest need not have booted. On error nothing is left running.
+   * Throws `hypervisor-failed` (with what it printed), `port-taken`, `kernel-invalid`, `tool-missing`.
+   */
+  start(spec: VmSpec, signal?: AbortSignal): Promise<Machine>;
+
+  /** The process of a VM whose `start` may have been cut short at any point, found by the VM's id alone. */
+  find(vmId: string, folder: string, runtimeFolder: string): Machine | undefined;
+
+  /** Asks the guest's firmware to power off (ACPI button). Returns at once; the guest may ignore it. */
+  pressPowerButton(machine: Machine): Promise<void>;
+
+  /** Post-condition: the process is gone and its sockets are removed. Throws `hypervisor-failed` if it survives. */
+  kill(machine: Machine): Promise<void>;
+
+  /** Post-condition: no guest instruction runs until `resume`. Throws `wrong-state` when the process is gone. */
+  pause(machine: Machine): Promise<void>;
+
+  /** Post-condition: the guest runs. Throws `wrong-state` when the process is gone. */
+  resume(machine: Machine): Promise<void>;
+
+  status(machine: Machine): Promise<MachineStatus>;
+
+  /** Processor time and resident memory of the hypervisor process; undefined when it is gone. */
+  usage(machine: Machine): Promise<MachineUsage | undefined>;
+}
+
+export interface MachineUsage {
+  /** Processor seconds used since the start. */
+  readonly cpuSeconds: number;
+  readonly residentBytes: number;
+}

@@ -1,0 +1,62 @@
+import type { NicSpec, PortForward } from "../hypervisor/hypervisor.ts";
+
+/** What the guest is told about its network at boot (see src/guest/identity.ts). */
+export interface GuestNetwork {
+  readonly mac: string;
+  /** Address with prefix length, "10.100.0.3/29". */
+  readonly address: string;
+  readonly gateway: string | null;
+  readonly resolvers: readonly string[];
+  readonly mtu: number;
+  readonly searchDomains: readonly string[];
+}
+
+/** How the host reaches the agent. */
+export type AgentEndpoint =
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
+  | { readonly kind: "vsock-uds"; readonly path: string; readonly port: number };
+
+/** What `attach` gives: one part for the hypervisor, one for the guest, one for ember's own channel. */
+export interface Attachment {
+  readonly nic: NicSpec;
+  readonly guest: GuestNetwork;
+  readonly agent: AgentEndpoint;
+}
+
+export interface PublishedPort extends PortForward {}
+
+/** A VM's place on the network, as kept in the database. */
+export interface VmNetwork {
+  readonly vmId: string;
+  /** "none": no way out and no published port; the agent stays reachable. */
+  readonly mode: "default" | "none";
+  readonly mac: string;
+  /** The VM's own block out of the installation's subnet, CIDR. */
+  readonly block: string;
+  readonly ports: readonly PublishedPort[];
+}
+
+export interface NetworkCapabilities {
+  /** Prefix length of the block each VM gets. */
+  readonly blockPrefix: number;
+  /** The guest's first-byte offset in its block: block base + this is the guest's address. */
+  readonly guestOffset: number;
+  readonly gatewayOffset: number;
+  /** Known ways in which the network contract does not hold, told to the user by `info`. */
+  readonly caveats: readonly string[];
+}
+
+/**
+ * How VMs reach each other and the outside. Every method is idempotent; names of host resources derive from the
+ * VM's id alone, so `detach` works after any crash.
+ */
+export interface Network {
+  readonly name: string;
+  readonly capabilities: NetworkCapabilities;
+
+  /** Prepares everything on the host. Throws `port-taken`, `permission-denied`, `tool-missing`, `host-unsupported`. */
+  attach(vm: VmNetwork): Promise<Attachment>;
+
+  /** Post-condition: nothing of the VM's network is left on the host. */
+  detach(vmId: string): Promise<void>;
+}

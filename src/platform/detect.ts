@@ -1,0 +1,19 @@
+// For the library on a runtime that was given no platform condition (plain Node, `bun test`): ask once.
+import type { PlatformFacts } from "./platform.ts";
+import type { Drivers } from "./drivers.ts";
+
+const current: PlatformFacts & Drivers = await (process.platform === "darwin"
+  ? import("./macos.ts")
+  : import("./linux.ts"));
+
+export const platformName: PlatformFacts["platformName"] = current.platformName;
+export const processStartTime: PlatformFacts["processStartTime"] = current.processStartTime;
+export const bootId: PlatformFacts["bootId"] = current.bootId;
+export const findProcesses: PlatformFacts["findProcesses"] = current.findProcesses;
+export const defaultStateDir: PlatformFacts["defaultStateDir"] = current.defaultStateDir;
+export const runtimeBase: PlatformFacts["runtimeBase"] = current.runtimeBase;
+export const extraToolFolders: PlatformFacts["extraToolFolders"] = current.extraToolFolders;
+export const installHint: PlatformFacts["installHint"] = current.installHint;
+export const hypervisorDrivers: Drivers["hypervisorDrivers"] = current.hypervisorDrivers;
+export const storageDrivers: Drivers["storageDrivers"] = current.storageDrivers;
+export const networkDrivers: Drivers["networkDrivers"] = current.networkDrivers;

@@ -1,0 +1,95 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Drivers } from "./drivers.ts";
+import type { Environment, PlatformFacts } from "./platform.ts";
+
+export const platformName: PlatformFacts["platformName"] = "linux";
+
+/** Field 22 of /proc/PID/stat, in clock ticks since boot (proc(5)); field 3 "Z" is a process that has ended. */
+export const processStartTime: PlatformFacts["processStartTime"] = (pid: number): string | undefined => {
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  } catch {
+    return undefined; // no such process
+  }
+  // The name (field 2) is in parentheses and may hold anything, so count from the last one.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19];
+};
+
+let boot: string | undefined;
+
+export const bootId: PlatformFacts["bootId"] = (): string => {
+  boot ??= readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  return boot;
+};
+
+export const findProcesses: PlatformFacts["findProcesses"] = (needle: string): number[] =>
+  readdirSync("/proc")
+    .filter((name) => /^[0-9]+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").includes(needle);
+      } catch {
+        return false; // it ended while we looked
+      }
+    })
+    .map(Number)
+    .filter((pid) => processStartTime(pid) !== undefined);
+
+export const defaultStateDir: PlatformFacts["defaultStateDir"] = (environment: Environment): string => {
+  if (process.getuid?.() === 0) return "/var/lib/ember";
+  const data = environment["XDG_DATA_HOME"];
+  return join(data !== undefined && data.startsWith("/") ? data : join(environment["HOME"] ?? "/", ".local/share"), "ember");
+};
+
+export const runtimeBase: PlatformFacts["runtimeBase"] = (environment: Environment): string => {
+  if (process.getuid?.() === 0) return "/run/ember";
+  const runtime = environment["XDG_RUNTIME_DIR"];
+  return runtime !== undefined && /^\/.{1,40}$/.test(runtime) ? join(runtime, "ember") : `/tmp/ember-${process.getuid?.() ?? 0}`;
+};
+
+export const extraToolFolders: PlatformFacts["extraToolFolders"] = [
+  "/usr/local/sbin",
+  "/usr/local/bin",
+  "/usr/sbin",
+  "/usr/bin",
+  "/sbin",
+  "/bin",
+];
+
+/** Debian's package for each program that ember may run. */
+const packages: Readonly<Record<string, string>> = {
+  "qemu-system-x86_64": "qemu-system-x86",
+  "qemu-system-aarch64": "qemu-system-arm",
+  "qemu-img": "qemu-utils",
+  skopeo: "skopeo",
+  "mkfs.xfs": "xfsprogs",
+  mmdebstrap: "mmdebstrap",
+  gpgv: "gpgv",
+  xz: "xz-utils",
+  zstd: "zstd",
+  ssh: "openssh-client",
+  losetup: "mount",
+  mount: "mount",
+  umount: "mount",
+};
+
+export const installHint: PlatformFacts["installHint"] = (tool: string): string => {
+  const name = packages[tool];
+  return name === undefined ? `install '${tool}' and see that it is in PATH` : `install it: apt-get install ${name}`;
+};
+
+export const hypervisorDrivers: Drivers["hypervisorDrivers"] = {
+  qemu: async () => (await import("../hypervisor/qemu/driver.ts")).createQemu(),
+};
+
+export const storageDrivers: Drivers["storageDrivers"] = {
+  reflink: async (config) => (await import("../storage/reflink/driver.ts")).createReflink(config),
+  qcow2: async (config) => (await import("../storage/qcow2/driver.ts")).createQcow2(config),
+};
+
+export const networkDrivers: Drivers["networkDrivers"] = {
+  user: async () => (await import("../network/user/driver.ts")).createUserNetwork(),
+};

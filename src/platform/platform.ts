@@ -1,0 +1,22 @@
+/** What `src/platform/linux.ts` and `src/platform/macos.ts` export, so that the two cannot drift apart. */
+export interface PlatformFacts {
+  /** "linux" or "darwin": for display and for choosing artefacts; behaviour belongs in the functions below. */
+  readonly platformName: "linux" | "darwin";
+  /** Start time of a live, non-zombie process, undefined when there is none. */
+  processStartTime(pid: number): string | undefined;
+  /** Changes with every boot of the host. */
+  bootId(): string;
+  /** Pids of this host's processes whose command line has `needle` as a whole argument. */
+  findProcesses(needle: string): number[];
+  /** Where state lives when neither flag nor environment says so. */
+  defaultStateDir(environment: Environment): string;
+  /** A short private folder's parent for sockets (104 bytes is the limit for a socket's path on macOS). */
+  runtimeBase(environment: Environment): string;
+  /** Folders to look for programs in, after PATH. */
+  readonly extraToolFolders: readonly string[];
+  /** The command that installs a program here, for the hint of `tool-missing`. */
+  installHint(tool: string): string;
+}
+
+/** The part of the environment that ember reads; handed in by the CLI, so that tests can set it. */
+export type Environment = Readonly<Record<string, string | undefined>>;
