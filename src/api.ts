@@ -1,0 +1,129 @@
+import type {
+  CreateVmOptions,
+  DoctorCheck,
+  EmberEvent,
+  ExecOptions,
+  ExecResult,
+  ForkVmOptions,
+  ImageDetails,
+  ImageSummary,
+  InitOptions,
+  InstallationInfo,
+  KernelSummary,
+  PruneOptions,
+  PruneReport,
+  PullImageOptions,
+  ReconcileReport,
+  StopVmOptions,
+  TaskOptions,
+  UpdateVmOptions,
+  VmDetails,
+  VmStats,
+  VmSummary,
+} from "./types.ts";
+
+/** What one can do with VMs, by name. Every method that changes something recovers from killed commands first. */
+export interface VmApi {
+  /** Throws `vm-exists`, `invalid-name`, `image-not-found`, `disk-full`, `storage-cannot-clone`, `boot-failed`, ... */
+  create(options: CreateVmOptions & TaskOptions): Promise<VmHandle>;
+  /** Throws `vm-not-found`. */
+  get(name: string): Promise<VmHandle>;
+  /** Reads the database only. `usage` adds `usedBytes`, which looks at the storage. */
+  list(options?: { readonly usage?: boolean }): Promise<readonly VmSummary[]>;
+  inspect(name: string): Promise<VmDetails>;
+  start(name: string, options?: TaskOptions): Promise<void>;
+  stop(name: string, options?: StopVmOptions & TaskOptions): Promise<void>;
+  restart(name: string, options?: StopVmOptions & TaskOptions): Promise<void>;
+  pause(name: string): Promise<void>;
+  resume(name: string): Promise<void>;
+  /** `force` stops a running VM first. Throws `wrong-state`, `has-dependants`. */
+  delete(name: string, options?: { readonly force?: boolean } & TaskOptions): Promise<void>;
+  fork(source: string, options: ForkVmOptions & TaskOptions): Promise<VmHandle>;
+  update(name: string, options: UpdateVmOptions): Promise<void>;
+  /** Throws `timeout`. */
+  wait(name: string, state: "ready" | "stopped", options?: { readonly timeoutMs?: number; readonly signal?: AbortSignal }): Promise<void>;
+  stats(names?: readonly string[]): Promise<readonly VmStats[]>;
+  /** The output of the VM's command, or with `console` everything the guest wrote to its console. Follows until aborted. */
+  logs(name: string, options?: { readonly console?: boolean; readonly follow?: boolean; readonly signal?: AbortSignal }): AsyncIterable<string>;
+  exec(name: string, command: readonly string[], options?: ExecOptions): Promise<ExecResult>;
+  /** A login shell, or a command line for the user's shell, with the user's login environment. */
+  shell(name: string, commandLine: string | undefined, options?: ExecOptions): Promise<ExecResult>;
+  /** Copies a file, or with `recursive` a folder. Exactly one side is in the guest. */
+  copyIn(name: string, hostPath: string, guestPath: string, options?: CopyOptions): Promise<void>;
+  copyOut(name: string, guestPath: string, hostPath: string, options?: CopyOptions): Promise<void>;
+  /** A tar stream into a folder of the guest (`ember cp - web:/path`). */
+  extractTar(name: string, tar: NodeJS.ReadableStream, guestFolder: string, options?: TaskOptions): Promise<void>;
+  /** A folder or file of the guest as a tar stream (`ember cp web:/path -`). */
+  createTar(name: string, guestPath: string, out: NodeJS.WritableStream, options?: TaskOptions): Promise<void>;
+  /** Forwards host ports into the guest until the signal aborts or the handle is closed. Throws `port-taken`. */
+  forward(name: string, ports: readonly { readonly bind: string; readonly hostPort: number; readonly guestPort: number }[]): Promise<Forwarding>;
+  /** OpenSSH configuration: one Host block for each VM. */
+  sshConfig(names?: readonly string[]): Promise<string>;
+  /** Pumps this process's standard streams to the agent: OpenSSH's ProxyCommand. */
+  proxy(name: string, stdin: NodeJS.ReadableStream, stdout: NodeJS.WritableStream): Promise<void>;
+}
+
+export interface CopyOptions extends TaskOptions {
+  readonly recursive?: boolean;
+}
+
+export interface Forwarding extends AsyncDisposable {
+  readonly ports: readonly { readonly bind: string; readonly hostPort: number; readonly guestPort: number }[];
+  /** Settles when the VM is gone. */
+  readonly closed: Promise<void>;
+}
+
+/** One VM. Disposing it deletes the VM when it was made with `ephemeral`, and does nothing otherwise. */
+export interface VmHandle extends AsyncDisposable {
+  readonly id: string;
+  readonly name: string;
+  inspect(): Promise<VmDetails>;
+  start(options?: TaskOptions): Promise<void>;
+  stop(options?: StopVmOptions & TaskOptions): Promise<void>;
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  delete(options?: { readonly force?: boolean }): Promise<void>;
+  fork(options: ForkVmOptions & TaskOptions): Promise<VmHandle>;
+  exec(command: readonly string[], options?: ExecOptions): Promise<ExecResult>;
+  copyIn(hostPath: string, guestPath: string, options?: CopyOptions): Promise<void>;
+  copyOut(guestPath: string, hostPath: string, options?: CopyOptions): Promise<void>;
+}
+
+export interface ImageApi {
+  /** From a registry (any reference that Docker takes), `oci:DIR[:TAG]` or `docker-archive:FILE`. */
+  pull(options: PullImageOptions & TaskOptions): Promise<ImageSummary>;
+  /** Debian from its packages, no registry: "debian" or "debian:SUITE". */
+  bootstrap(distribution: string, options?: { readonly name?: string } & TaskOptions): Promise<ImageSummary>;
+  /** A root file system tarball (plain, gzip, xz or zstd). */
+  import(file: string, options: { readonly name: string } & TaskOptions): Promise<ImageSummary>;
+  list(): Promise<readonly ImageSummary[]>;
+  inspect(name: string): Promise<ImageDetails>;
+  /** Throws `has-dependants` unless `force`, which deletes the VMs made from it as well. */
+  delete(name: string, options?: { readonly force?: boolean } & TaskOptions): Promise<void>;
+}
+
+export interface KernelApi {
+  list(): Promise<readonly KernelSummary[]>;
+  pull(preset: string, options?: TaskOptions): Promise<KernelSummary>;
+  import(file: string, options?: { readonly name?: string; readonly initrd?: string }): Promise<KernelSummary>;
+  setDefault(name: string): Promise<void>;
+  /** Throws `has-dependants` when a VM uses it. */
+  delete(name: string): Promise<void>;
+}
+
+/** An installation: one state folder. */
+export interface EmberApi extends AsyncDisposable {
+  readonly vms: VmApi;
+  readonly images: ImageApi;
+  readonly kernels: KernelApi;
+  /** Throws `already-initialized` (before it touches anything), `storage-cannot-clone`, `host-unsupported`. */
+  init(options?: InitOptions & TaskOptions): Promise<InstallationInfo>;
+  /** Removes what init made; refuses while VMs exist unless `purge`, which deletes them, all images and the state. */
+  deinit(options?: { readonly purge?: boolean } & TaskOptions): Promise<void>;
+  info(): Promise<InstallationInfo>;
+  doctor(): Promise<readonly DoctorCheck[]>;
+  reconcile(): Promise<ReconcileReport>;
+  prune(options: PruneOptions): Promise<PruneReport>;
+  /** Past events, then with `follow` new ones until aborted. `since` is ISO 8601. */
+  events(options?: { readonly since?: string; readonly follow?: boolean; readonly signal?: AbortSignal }): AsyncIterable<EmberEvent>;
+}

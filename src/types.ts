@@ -1,0 +1,309 @@
+/**
+ * The public shapes of ember: what the library takes and gives, and what `--format json` prints.
+ * Sizes are bytes (powers of 1024), times ISO 8601 in UTC, names as architecture.md section 8 lays down.
+ */
+
+export type VmStatus = "created" | "running" | "paused" | "stopped" | "failed";
+
+/** A host port that leads to a port of the guest. */
+export interface PortMapping {
+  readonly protocol: "tcp" | "udp";
+  readonly hostAddress: string;
+  readonly hostPort: number;
+  readonly guestPort: number;
+}
+
+/** One VM as `vm list --format json` prints it. */
+export interface VmSummary {
+  readonly id: string;
+  readonly name: string;
+  readonly status: VmStatus;
+  readonly image: string;
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly diskBytes: number;
+  readonly createdAt: string;
+  readonly startedAt: string | null;
+  /** Name of the VM that this one was forked from (its id once that VM is gone). */
+  readonly forkedFrom: string | null;
+  readonly hypervisor: string;
+  readonly storage: string;
+  readonly network: {
+    readonly mode: "default" | "none";
+    readonly guestIp: string | null;
+    readonly hostIp: string | null;
+    readonly mac: string | null;
+    readonly ports: readonly PortMapping[];
+  };
+  readonly pid: number | null;
+  /** Only with `usage`: bytes that the disk occupies on the host, shared blocks included. */
+  readonly usedBytes?: number;
+}
+
+/** `vm inspect`: the summary and everything else that is known without asking the guest. */
+export interface VmDetails extends VmSummary {
+  readonly kernel: string;
+  readonly bootArguments: string;
+  readonly command: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly user: string;
+  readonly accelerator: string | null;
+  readonly diskPath: string;
+  readonly consoleLog: string;
+  /** Why the last start failed, when `status` is "failed". */
+  readonly lastError: string | null;
+}
+
+export interface CreateVmOptions {
+  readonly name: string;
+  /** Name or reference of an image; pulled when it is absent. */
+  readonly image: string;
+  /** Default 1. */
+  readonly cpus?: number;
+  /** Default 512 MiB. */
+  readonly memoryBytes?: number;
+  /** At least the image's own size. Default 8 GiB (or the image's size when that is larger). */
+  readonly diskBytes?: number;
+  /** Name of a kernel, or path of a kernel file (imported). Default: the installation's default kernel. */
+  readonly kernel?: string;
+  /** "default", "none", or a subnet (CIDR) to take the VM's addresses from. */
+  readonly network?: string;
+  readonly ports?: readonly PortMapping[];
+  readonly environment?: Readonly<Record<string, string>>;
+  /** User for `exec` and `ssh`. Default root. */
+  readonly user?: string;
+  readonly bootArguments?: string;
+  /** Runs in place of the image's ENTRYPOINT and CMD (beside the image's own init when it has one). */
+  readonly command?: readonly string[];
+  /** Further public keys (authorized_keys lines) that may log in. */
+  readonly authorizedKeys?: readonly string[];
+  /** Copy the image's disk where the storage cannot clone. */
+  readonly fullCopy?: boolean;
+  /** Default true. */
+  readonly start?: boolean;
+  /** What happens when the command ends. Default "stay". */
+  readonly onExit?: "stay" | "poweroff";
+  /** The library deletes the VM when the handle is disposed. Default false. */
+  readonly ephemeral?: boolean;
+}
+
+export interface ForkVmOptions {
+  readonly name: string;
+  readonly cpus?: number;
+  readonly memoryBytes?: number;
+  readonly diskBytes?: number;
+  readonly kernel?: string;
+  readonly network?: string;
+  /** Default true. */
+  readonly start?: boolean;
+  readonly fullCopy?: boolean;
+}
+
+export interface UpdateVmOptions {
+  readonly cpus?: number;
+  readonly memoryBytes?: number;
+  readonly kernel?: string;
+}
+
+export interface StopVmOptions {
+  /** Kill the hypervisor at once: power loss for the guest. */
+  readonly force?: boolean;
+  /** How long the guest may take before it is killed. Default 30 s. */
+  readonly timeoutMs?: number;
+}
+
+/** Live numbers of one VM (`vm stats`); `guest` is null when the agent does not answer. */
+export interface VmStats {
+  readonly name: string;
+  readonly status: VmStatus;
+  readonly cpuSeconds: number | null;
+  readonly hostMemoryBytes: number | null;
+  readonly guest: {
+    readonly loadAverage: number;
+    readonly memoryTotalBytes: number;
+    readonly memoryAvailableBytes: number;
+    readonly diskTotalBytes: number;
+    readonly diskUsedBytes: number;
+    readonly receivedBytes: number;
+    readonly sentBytes: number;
+    readonly processes: number;
+  } | null;
+}
+
+export interface ImageSummary {
+  readonly id: string;
+  /** Name that `--image` takes: a full OCI reference, or the name given on bootstrap or import. */
+  readonly name: string;
+  /** Digest of the manifest (or of the tarball) it was made from. */
+  readonly digest: string;
+  readonly architecture: string;
+  /** Size of the disk. */
+  readonly diskBytes: number;
+  /** Bytes of the disk that hold something. */
+  readonly usedBytes: number;
+  readonly createdAt: string;
+}
+
+export interface ImageDetails extends ImageSummary {
+  readonly source: string;
+  readonly config: ImageConfig;
+  /** Names of the VMs made from it. */
+  readonly vms: readonly string[];
+}
+
+/** What an image says about how it is run (OCI image configuration). */
+export interface ImageConfig {
+  readonly entrypoint: readonly string[];
+  readonly command: readonly string[];
+  /** "KEY=value", order kept. */
+  readonly environment: readonly string[];
+  readonly user: string;
+  readonly workdir: string;
+  readonly stopSignal: string;
+  readonly exposedPorts: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface PullImageOptions {
+  readonly reference: string;
+  readonly name?: string;
+  /** "linux/amd64"; default: the host's architecture. */
+  readonly platform?: string;
+  /** False allows plain http and unknown certificates. Default true. */
+  readonly tlsVerify?: boolean;
+}
+
+export interface KernelSummary {
+  readonly name: string;
+  readonly version: string;
+  readonly architecture: string;
+  readonly format: string;
+  readonly source: string;
+  readonly isDefault: boolean;
+  readonly sizeBytes: number;
+  readonly createdAt: string;
+}
+
+export interface InitOptions {
+  readonly storage?: string;
+  readonly storagePath?: string;
+  readonly sizeBytes?: number;
+  /** Preset to pull or path to import at once. Default: the `debian` preset, pulled when first needed. */
+  readonly kernel?: string;
+  readonly hypervisor?: string;
+  readonly accelerator?: string;
+  readonly network?: string;
+  readonly subnet?: string;
+}
+
+/** What an installation uses, and what it found out about the host. */
+export interface InstallationInfo {
+  readonly version: string;
+  readonly platform: string;
+  readonly architecture: string;
+  readonly initialized: boolean;
+  readonly stateDir: string;
+  readonly runtimeDir: string;
+  readonly hypervisor: string | null;
+  readonly hypervisorVersion: string | null;
+  /** "kvm", "hvf", "tcg", or null when not probed yet. */
+  readonly accelerator: string | null;
+  readonly acceleratorReason: string | null;
+  readonly storage: string | null;
+  readonly storagePath: string | null;
+  readonly capacity: { readonly totalBytes: number; readonly usedBytes: number; readonly freeBytes: number } | null;
+  readonly network: string | null;
+  readonly subnet: string | null;
+  readonly defaultKernel: string | null;
+  readonly vms: number;
+  readonly running: number;
+  readonly images: number;
+  /** Things a user should know, such as a promise that the driver in use cannot hold. */
+  readonly notes: readonly string[];
+}
+
+/** One line of `doctor`. */
+export interface DoctorCheck {
+  readonly name: string;
+  readonly status: "ok" | "warning" | "missing";
+  readonly detail: string;
+  /** Why it matters. */
+  readonly why: string;
+  readonly remedy: string | null;
+}
+
+export interface ReconcileReport {
+  /** Operations of killed commands that were brought to their end. */
+  readonly finished: readonly string[];
+  /** Operations of killed commands that were undone. */
+  readonly undone: readonly string[];
+  /** VMs whose hypervisor was found gone. */
+  readonly stopped: readonly string[];
+  /** Leftovers that were removed. */
+  readonly removed: readonly string[];
+}
+
+export interface PruneOptions {
+  readonly images?: boolean;
+  readonly kernels?: boolean;
+  readonly cache?: boolean;
+}
+
+export interface PruneReport {
+  readonly images: readonly string[];
+  readonly kernels: readonly string[];
+  readonly cacheFiles: number;
+  readonly freedBytes: number;
+}
+
+export interface EmberEvent {
+  readonly id: number;
+  readonly at: string;
+  /** "vm.created", "vm.started", "image.pulled", ... */
+  readonly kind: string;
+  readonly subject: string;
+  readonly detail: Readonly<Record<string, string | number | boolean | null>>;
+}
+
+/** Told while something takes long. `done` and `total` are bytes unless `unit` says otherwise. */
+export interface Progress {
+  readonly step: string;
+  readonly done?: number;
+  readonly total?: number;
+}
+
+/** Handed to everything that may take long. */
+export interface TaskOptions {
+  /** Aborting undoes what was begun and throws `interrupted`. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+export interface ExecOptions {
+  readonly user?: string;
+  readonly workdir?: string;
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Give the command a terminal of this size. */
+  readonly terminal?: { readonly columns: number; readonly rows: number; readonly type: string };
+  /** Told the terminal's new size. */
+  readonly onResize?: (listener: (size: { columns: number; rows: number }) => void) => () => void;
+  /** Standard input; default empty. */
+  readonly stdin?: NodeJS.ReadableStream | string | Uint8Array;
+  readonly stdout?: NodeJS.WritableStream;
+  readonly stderr?: NodeJS.WritableStream;
+  /** Leave it running and return at once. */
+  readonly detach?: boolean;
+  /** The command is killed and `timeout` is thrown when it takes longer. Default: no limit. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface ExecResult {
+  /** The command's own exit status; 128 + n when signal n killed it. */
+  readonly exitStatus: number;
+  /** What it printed, unless `stdout`/`stderr` were given. */
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Process id in the guest, for a detached command. */
+  readonly pid?: number;
+}
