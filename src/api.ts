@@ -41,10 +41,17 @@ export interface VmApi {
   fork(source: string, options: ForkVmOptions & TaskOptions): Promise<VmHandle>;
   update(name: string, options: UpdateVmOptions): Promise<void>;
   /** Throws `timeout`. */
-  wait(name: string, state: "ready" | "stopped", options?: { readonly timeoutMs?: number; readonly signal?: AbortSignal }): Promise<void>;
+  wait(
+    name: string,
+    state: "ready" | "stopped",
+    options?: { readonly timeoutMs?: number; readonly signal?: AbortSignal },
+  ): Promise<void>;
   stats(names?: readonly string[]): Promise<readonly VmStats[]>;
   /** The output of the VM's command, or with `console` everything the guest wrote to its console. Follows until aborted. */
-  logs(name: string, options?: { readonly console?: boolean; readonly follow?: boolean; readonly signal?: AbortSignal }): AsyncIterable<string>;
+  logs(
+    name: string,
+    options?: { readonly console?: boolean; readonly follow?: boolean; readonly signal?: AbortSignal },
+  ): AsyncIterable<string>;
   exec(name: string, command: readonly string[], options?: ExecOptions): Promise<ExecResult>;
   /** A login shell, or a command line for the user's shell, with the user's login environment. */
   shell(name: string, commandLine: string | undefined, options?: ExecOptions): Promise<ExecResult>;
@@ -52,11 +59,24 @@ export interface VmApi {
   copyIn(name: string, hostPath: string, guestPath: string, options?: CopyOptions): Promise<void>;
   copyOut(name: string, guestPath: string, hostPath: string, options?: CopyOptions): Promise<void>;
   /** A tar stream into a folder of the guest (`ember cp - web:/path`). */
-  extractTar(name: string, tar: NodeJS.ReadableStream, guestFolder: string, options?: TaskOptions): Promise<void>;
+  extractTar(
+    name: string,
+    tar: NodeJS.ReadableStream,
+    guestFolder: string,
+    options?: TaskOptions,
+  ): Promise<void>;
   /** A folder or file of the guest as a tar stream (`ember cp web:/path -`). */
-  createTar(name: string, guestPath: string, out: NodeJS.WritableStream, options?: TaskOptions): Promise<void>;
+  createTar(
+    name: string,
+    guestPath: string,
+    out: NodeJS.WritableStream,
+    options?: TaskOptions,
+  ): Promise<void>;
   /** Forwards host ports into the guest until the signal aborts or the handle is closed. Throws `port-taken`. */
-  forward(name: string, ports: readonly { readonly bind: string; readonly hostPort: number; readonly guestPort: number }[]): Promise<Forwarding>;
+  forward(
+    name: string,
+    ports: readonly { readonly bind: string; readonly hostPort: number; readonly guestPort: number }[],
+  ): Promise<Forwarding>;
   /** OpenSSH configuration: one Host block for each VM. */
   sshConfig(names?: readonly string[]): Promise<string>;
   /** Pumps this process's standard streams to the agent: OpenSSH's ProxyCommand. */
@@ -105,7 +125,10 @@ export interface ImageApi {
 export interface KernelApi {
   list(): Promise<readonly KernelSummary[]>;
   pull(preset: string, options?: TaskOptions): Promise<KernelSummary>;
-  import(file: string, options?: { readonly name?: string; readonly initrd?: string }): Promise<KernelSummary>;
+  import(
+    file: string,
+    options?: { readonly name?: string; readonly initrd?: string },
+  ): Promise<KernelSummary>;
   setDefault(name: string): Promise<void>;
   /** Throws `has-dependants` when a VM uses it. */
   delete(name: string): Promise<void>;
@@ -125,5 +148,9 @@ export interface EmberApi extends AsyncDisposable {
   reconcile(): Promise<ReconcileReport>;
   prune(options: PruneOptions): Promise<PruneReport>;
   /** Past events, then with `follow` new ones until aborted. `since` is ISO 8601. */
-  events(options?: { readonly since?: string; readonly follow?: boolean; readonly signal?: AbortSignal }): AsyncIterable<EmberEvent>;
+  events(options?: {
+    readonly since?: string;
+    readonly follow?: boolean;
+    readonly signal?: AbortSignal;
+  }): AsyncIterable<EmberEvent>;
 }

@@ -211,7 +211,11 @@ export interface InstallationInfo {
   readonly acceleratorReason: string | null;
   readonly storage: string | null;
   readonly storagePath: string | null;
-  readonly capacity: { readonly totalBytes: number; readonly usedBytes: number; readonly freeBytes: number } | null;
+  readonly capacity: {
+    readonly totalBytes: number;
+    readonly usedBytes: number;
+    readonly freeBytes: number;
+  } | null;
   readonly network: string | null;
   readonly subnet: string | null;
   readonly defaultKernel: string | null;

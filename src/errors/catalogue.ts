@@ -1,8 +1,53 @@
+export type ErrorCode =
+  | "internal"
+  | "interrupted"
+  | "timeout"
+  | "tool-failed"
+  | "disk-full"
+  | "io-failed"
+  | "boot-failed"
+  | "hypervisor-failed"
+  | "guest-unreachable"
+  | "guest-failed"
+  | "copy-failed"
+  | "registry-failed"
+  | "image-invalid"
+  | "kernel-invalid"
+  | "download-failed"
+  | "verification-failed"
+  | "database-failed"
+  | "usage"
+  | "invalid-name"
+  | "invalid-size"
+  | "invalid-reference"
+  | "invalid-config"
+  | "vm-not-found"
+  | "image-not-found"
+  | "kernel-not-found"
+  | "file-not-found"
+  | "not-initialized"
+  | "already-initialized"
+  | "vm-exists"
+  | "image-exists"
+  | "kernel-exists"
+  | "wrong-state"
+  | "has-dependants"
+  | "busy"
+  | "port-taken"
+  | "addresses-exhausted"
+  | "unsupported"
+  | "tool-missing"
+  | "host-unsupported"
+  | "permission-denied"
+  | "storage-cannot-clone";
+
 /**
  * Every error ember can raise: the code is for ever (scripts match on it), the exit status follows
  * architecture.md section 6, and the title is what docs/errors.md prints beside the code.
  */
-export const catalogue = {
+export const catalogue: Readonly<
+  Record<ErrorCode, { readonly exit: 1 | 2 | 3 | 4 | 5; readonly title: string }>
+> = {
   // 1: it was tried and failed
   internal: { exit: 1, title: "A fault in ember itself" },
   interrupted: { exit: 1, title: "The command was interrupted and what it had begun was undone" },
@@ -49,6 +94,4 @@ export const catalogue = {
   "host-unsupported": { exit: 5, title: "The host lacks something that ember needs" },
   "permission-denied": { exit: 5, title: "The user may not do that on this host" },
   "storage-cannot-clone": { exit: 5, title: "The storage cannot share blocks between files" },
-} as const satisfies Record<string, { exit: 1 | 2 | 3 | 4 | 5; title: string }>;
-
-export type ErrorCode = keyof typeof catalogue;
+};

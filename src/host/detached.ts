@@ -34,7 +34,9 @@ export async function startDetached(
     await new Promise<void>((resolve, reject) => {
       child.once("spawn", resolve);
       child.once("error", (error) =>
-        reject(new EmberError("tool-failed", `'${tool}' could not be started: ${error.message}`, { cause: error })),
+        reject(
+          new EmberError("tool-failed", `'${tool}' could not be started: ${error.message}`, { cause: error }),
+        ),
       );
     });
     child.unref();

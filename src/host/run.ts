@@ -30,7 +30,11 @@ export interface RunResult {
  * Runs a short-lived host tool to its end: arguments as an array, never through a shell.
  * Throws `tool-missing`, `tool-failed` (with the command and the end of its stderr), `timeout`, `interrupted`.
  */
-export async function run(tool: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+export async function run(
+  tool: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<RunResult> {
   const stdout: Buffer[] = [];
   const child = startTool(tool, args, options);
   const onStdout = options.onStdout ?? ((chunk: Buffer) => stdout.push(chunk));
@@ -95,7 +99,9 @@ function finish(
     };
     child.on("error", (error) => {
       settle();
-      reject(new EmberError("tool-failed", `'${tool}' could not be started: ${error.message}`, { cause: error }));
+      reject(
+        new EmberError("tool-failed", `'${tool}' could not be started: ${error.message}`, { cause: error }),
+      );
     });
     child.on("close", (code, signalName) => {
       settle();
@@ -110,16 +116,25 @@ function finish(
 }
 
 /** Why a tool did not end well, as an error. Arguments are shown: no secret is ever passed in one. */
-function failure(tool: string, args: readonly string[], why: string | number, stderr: string, timeoutMs: number): EmberError {
+function failure(
+  tool: string,
+  args: readonly string[],
+  why: string | number,
+  stderr: string,
+  timeoutMs: number,
+): EmberError {
   const command = [tool, ...args].join(" ");
   const shown = command.length > 300 ? `${command.slice(0, 300)}...` : command;
   if (why === "interrupted") return new EmberError("interrupted", `'${tool}' was interrupted`);
-  if (why === "timeout") return new EmberError("timeout", `'${shown}' did not end within ${timeoutMs / 1000} s`);
+  if (why === "timeout")
+    return new EmberError("timeout", `'${shown}' did not end within ${timeoutMs / 1000} s`);
   const text = stderr.trim();
   const end = text.length > 600 ? `...${text.slice(-600)}` : text;
   const what = typeof why === "number" ? `exit status ${why}` : `killed by ${why}`;
   if (/no space left on device/i.test(text)) {
-    return new EmberError("disk-full", `'${shown}' found no space left: ${end}`, { hint: "free some space, then try again" });
+    return new EmberError("disk-full", `'${shown}' found no space left: ${end}`, {
+      hint: "free some space, then try again",
+    });
   }
   return new EmberError("tool-failed", `'${shown}' failed (${what})${end === "" ? "" : `: ${end}`}`);
 }

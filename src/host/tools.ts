@@ -14,7 +14,9 @@ export function setToolSearchPath(path: string | undefined): void {
 
 /** PATH for child processes: the caller's, completed by the folders where system tools live. */
 export function toolSearchPath(): string {
-  return [...(searchPath ?? "").split(delimiter), ...extraToolFolders].filter((folder) => folder !== "").join(delimiter);
+  return [...(searchPath ?? "").split(delimiter), ...extraToolFolders]
+    .filter((folder) => folder !== "")
+    .join(delimiter);
 }
 
 /** Absolute path of a program, undefined when it is not installed. Each name is looked up once per process. */

@@ -1,6 +1,7 @@
 // For the library on a runtime that was given no platform condition (plain Node, `bun test`): ask once.
-import type { PlatformFacts } from "./platform.ts";
+
 import type { Drivers } from "./drivers.ts";
+import type { PlatformFacts } from "./platform.ts";
 
 const current: PlatformFacts & Drivers = await (process.platform === "darwin"
   ? import("./macos.ts")

@@ -41,13 +41,18 @@ export const findProcesses: PlatformFacts["findProcesses"] = (needle: string): n
 export const defaultStateDir: PlatformFacts["defaultStateDir"] = (environment: Environment): string => {
   if (process.getuid?.() === 0) return "/var/lib/ember";
   const data = environment["XDG_DATA_HOME"];
-  return join(data !== undefined && data.startsWith("/") ? data : join(environment["HOME"] ?? "/", ".local/share"), "ember");
+  return join(
+    data !== undefined && data.startsWith("/") ? data : join(environment["HOME"] ?? "/", ".local/share"),
+    "ember",
+  );
 };
 
 export const runtimeBase: PlatformFacts["runtimeBase"] = (environment: Environment): string => {
   if (process.getuid?.() === 0) return "/run/ember";
   const runtime = environment["XDG_RUNTIME_DIR"];
-  return runtime !== undefined && /^\/.{1,40}$/.test(runtime) ? join(runtime, "ember") : `/tmp/ember-${process.getuid?.() ?? 0}`;
+  return runtime !== undefined && /^\/.{1,40}$/.test(runtime)
+    ? join(runtime, "ember")
+    : `/tmp/ember-${process.getuid?.() ?? 0}`;
 };
 
 export const extraToolFolders: PlatformFacts["extraToolFolders"] = [
@@ -78,7 +83,9 @@ const packages: Readonly<Record<string, string>> = {
 
 export const installHint: PlatformFacts["installHint"] = (tool: string): string => {
   const name = packages[tool];
-  return name === undefined ? `install '${tool}' and see that it is in PATH` : `install it: apt-get install ${name}`;
+  return name === undefined
+    ? `install '${tool}' and see that it is in PATH`
+    : `install it: apt-get install ${name}`;
 };
 
 export const hypervisorDrivers: Drivers["hypervisorDrivers"] = {
