@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { EmberError } from "../errors/ember-error.ts";
-import { findTool, toolSearchPath } from "./tools.ts";
+import { findTool, toolEnvironment } from "./tools.ts";
 
 export interface DetachedProcess {
   readonly pid: number;
@@ -24,7 +24,7 @@ export async function startDetached(
   try {
     const child = spawn(path, [...args], {
       cwd: options.cwd,
-      env: { PATH: toolSearchPath(), LC_ALL: "C" },
+      env: toolEnvironment(),
       detached: true,
       stdio: ["ignore", log, log],
     });

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Readable } from "node:stream";
 import { EmberError } from "../errors/ember-error.ts";
-import { findTool, toolSearchPath } from "./tools.ts";
+import { findTool, toolEnvironment } from "./tools.ts";
 
 export interface RunOptions {
   /** Time limit; the tool is killed when it passes. Default 60 s. */
@@ -10,7 +10,7 @@ export interface RunOptions {
   readonly cwd?: string;
   /** Written to the tool's standard input, which is otherwise empty. */
   readonly input?: string | Uint8Array;
-  /** Added to the tool's small environment (PATH, HOME, LC_ALL=C). */
+  /** Added to the tool's small environment (see `toolEnvironment`). */
   readonly env?: Readonly<Record<string, string>>;
   /** Exit statuses that count as success. Default: only 0. */
   readonly okStatuses?: readonly number[];
@@ -62,7 +62,7 @@ function startTool(tool: string, args: readonly string[], options: RunOptions): 
   options.signal?.throwIfAborted();
   const child = spawn(findTool(tool), [...args], {
     cwd: options.cwd,
-    env: { PATH: toolSearchPath(), HOME: process.cwd(), LC_ALL: "C", ...options.env },
+    env: { ...toolEnvironment(), ...options.env },
     stdio: ["pipe", "pipe", "pipe"],
   });
   child.stdin?.on("error", () => undefined); // the tool may end without reading its input: its status tells

@@ -3,18 +3,44 @@ import { delimiter, join } from "node:path";
 import { extraToolFolders, installHint } from "#platform";
 import { EmberError } from "../errors/ember-error.ts";
 
-let searchPath: string | undefined;
+/** What host tools are given of the caller's environment; everything else stays out of them. */
+const passedOn = [
+  "HOME",
+  "TMPDIR",
+  "XDG_RUNTIME_DIR",
+  "XDG_CONFIG_HOME",
+  "DOCKER_CONFIG",
+  "REGISTRY_AUTH_FILE",
+  "http_proxy",
+  "https_proxy",
+  "no_proxy",
+  "HTTP_PROXY",
+  "HTTPS_PROXY",
+  "NO_PROXY",
+] as const;
+
+let callerEnvironment: Readonly<Record<string, string | undefined>> = {};
 const found = new Map<string, string>();
 
-/** Sets the PATH that tools are looked for in; the CLI hands its environment's in. Default: the usual folders only. */
-export function setToolSearchPath(path: string | undefined): void {
-  searchPath = path;
+/** Sets the environment that tools are found and run with; the CLI hands its own in. */
+export function setToolEnvironment(environment: Readonly<Record<string, string | undefined>>): void {
+  callerEnvironment = environment;
   found.clear();
+}
+
+/** Environment for a host tool: the few variables that tools need, a complete PATH, and untranslated messages. */
+export function toolEnvironment(): Record<string, string> {
+  const result: Record<string, string> = { PATH: toolSearchPath(), LC_ALL: "C" };
+  for (const name of passedOn) {
+    const value = callerEnvironment[name];
+    if (value !== undefined) result[name] = value;
+  }
+  return result;
 }
 
 /** PATH for child processes: the caller's, completed by the folders where system tools live. */
 export function toolSearchPath(): string {
-  return [...(searchPath ?? "").split(delimiter), ...extraToolFolders]
+  return [...(callerEnvironment["PATH"] ?? "").split(delimiter), ...extraToolFolders]
     .filter((folder) => folder !== "")
     .join(delimiter);
 }

@@ -1,0 +1,182 @@
+import { createHash, randomBytes } from "node:crypto";
+import { dirname, join, resolve } from "node:path";
+import { defaultStateDir, hypervisorDrivers, networkDrivers, runtimeBase, storageDrivers } from "#platform";
+import { EmberError } from "./errors/ember-error.ts";
+import { ensurePrivateFolder } from "./host/files.ts";
+import { setToolEnvironment } from "./host/tools.ts";
+import type { Hypervisor } from "./hypervisor/hypervisor.ts";
+import type { Network } from "./network/network.ts";
+import type { Environment } from "./platform/platform.ts";
+import { Database } from "./state/database.ts";
+import { Journal, type Operation, type Recovered, type StepObserver } from "./state/journal.ts";
+import { acquireLease, type LeaseOptions } from "./state/leases.ts";
+import { readSetting, type SettingName } from "./state/settings.ts";
+import { parseStorageConfig } from "./storage/config.ts";
+import type { Storage, StorageConfig } from "./storage/storage.ts";
+
+export interface InstallationOptions {
+  /** Default: EMBER_STATE_DIR of the environment, else the platform's usual place. */
+  readonly stateDir?: string;
+  /** Default: empty; the CLI hands in the process's own. */
+  readonly environment?: Environment;
+  /** Receives a line for what ember does behind the scenes. */
+  readonly verbose?: (line: string) => void;
+  /** Called around every journalled step; for tests. */
+  readonly onStep?: StepObserver;
+}
+
+/** Where everything of one state folder lies. Bulk data and logs only: what is true is in the database. */
+export interface Paths {
+  readonly stateDir: string;
+  /** Short and private: for sockets. */
+  readonly runtimeDir: string;
+  readonly cacheDir: string;
+  readonly kernelsDir: string;
+  vmFolder(vmId: string): string;
+}
+
+/**
+ * One state folder, opened: its database, its journal and its drivers, each loaded when first used. Everything in
+ * src/vm, src/image and src/kernel takes one.
+ */
+export class Installation implements Disposable {
+  readonly db: Database;
+  readonly paths: Paths;
+  readonly journal: Journal<Installation>;
+  readonly verbose: (line: string) => void;
+  #hypervisor: Promise<Hypervisor> | undefined;
+  #storage: Promise<Storage> | undefined;
+  #network: Promise<Network> | undefined;
+
+  constructor(operations: readonly Operation<Installation>[], options: InstallationOptions) {
+    const environment = options.environment ?? {};
+    setToolEnvironment(environment);
+    const stateDir = resolve(
+      options.stateDir ?? environment["EMBER_STATE_DIR"] ?? defaultStateDir(environment),
+    );
+    this.verbose = options.verbose ?? ((): void => undefined);
+    this.paths = pathsOf(stateDir, runtimeBase(environment));
+    this.db = Database.open(stateDir);
+    this.journal = new Journal(this.db, operations, options.onStep);
+  }
+
+  /** The value of a setting that `init` writes. Throws `not-initialized`. */
+  setting(name: SettingName): string {
+    const value = readSetting(this.db, name);
+    if (value === undefined) {
+      throw new EmberError("not-initialized", `'${this.paths.stateDir}' has not been initialised`, {
+        hint: "run 'ember init' (it picks what this host can do)",
+      });
+    }
+    return value;
+  }
+
+  get initialized(): boolean {
+    return readSetting(this.db, "installation-id") !== undefined;
+  }
+
+  get storageConfig(): StorageConfig {
+    return parseStorageConfig(this.setting("storage"));
+  }
+
+  hypervisor(): Promise<Hypervisor> {
+    this.#hypervisor ??= load(hypervisorDrivers, this.setting("hypervisor"), "hypervisor")();
+    return this.#hypervisor;
+  }
+
+  network(): Promise<Network> {
+    this.#network ??= load(networkDrivers, this.setting("network"), "network")();
+    return this.#network;
+  }
+
+  /** The storage, ready for use (mounted again after a reboot). */
+  storage(): Promise<Storage> {
+    this.#storage ??= this.#openStorage();
+    this.#storage.catch(() => {
+      this.#storage = undefined; // a later call may find the cause removed
+    });
+    return this.#storage;
+  }
+
+  /**
+   * Runs `body` while this process alone may change the named things ("vm:web", "image:nginx", ...). What a killed
+   * command left of them is finished or undone first. Throws `busy`, naming the holder.
+   */
+  async holding<T>(
+    names: readonly string[],
+    purpose: string,
+    body: () => Promise<T>,
+    options: LeaseOptions = {},
+  ): Promise<T> {
+    await this.recoverAbandoned();
+    using _lease = await acquireLease(this.db, names, purpose, options);
+    await this.journal.recover(names, this);
+    return await body();
+  }
+
+  /**
+   * Brings to an end whatever commands that are gone left unfinished; things another command holds are left to it.
+   * A failure here concerns other things than the command at hand, so it is told and does not stop it.
+   */
+  async recoverAbandoned(): Promise<readonly Recovered[]> {
+    const done: Recovered[] = [];
+    if (!this.journal.hasWork()) return done;
+    for (const subjects of this.journal.abandonedSubjects()) {
+      try {
+        using _lease = await acquireLease(this.db, subjects, "ember reconcile", { timeoutMs: 0 });
+        done.push(...(await this.journal.recover(subjects, this)));
+      } catch (error) {
+        this.verbose(
+          `recovery of ${subjects.join(", ")} put off: ${error instanceof Error ? error.message : error}`,
+        );
+      }
+    }
+    return done;
+  }
+
+  [Symbol.dispose](): void {
+    this.db[Symbol.dispose]();
+  }
+
+  async #openStorage(): Promise<Storage> {
+    const config = this.storageConfig;
+    const storage = await load(storageDrivers, config.driver, "storage")(config);
+    await storage.open();
+    return storage;
+  }
+}
+
+function pathsOf(stateDir: string, runtimeParent: string): Paths {
+  // The folder's own path decides the name, so that two installations never share sockets.
+  const runtimeDir = join(runtimeParent, createHash("sha256").update(stateDir).digest("hex").slice(0, 8));
+  return {
+    stateDir,
+    runtimeDir,
+    cacheDir: join(stateDir, "cache"),
+    kernelsDir: join(stateDir, "kernels"),
+    vmFolder: (vmId: string): string => join(stateDir, "vms", vmId),
+  };
+}
+
+function load<T>(drivers: Readonly<Record<string, T>>, name: string, what: string): T {
+  const driver = drivers[name];
+  if (driver === undefined) {
+    throw new EmberError("host-unsupported", `there is no ${what} driver '${name}' on this platform`, {
+      hint: `choose one of: ${Object.keys(drivers).join(", ")}`,
+    });
+  }
+  return driver;
+}
+
+/** Makes the folder for sockets, and every folder above it that is missing, private to the owner. */
+export function ensureRuntimeFolder(installation: Installation): string {
+  // The parent too: whoever owns it could put another folder in place of ours.
+  ensurePrivateFolder(dirname(installation.paths.runtimeDir));
+  ensurePrivateFolder(installation.paths.runtimeDir);
+  return installation.paths.runtimeDir;
+}
+
+/** A new id: 12 hex digits, safe in paths, interface names and process lists. */
+export function newId(): string {
+  return randomBytes(6).toString("hex");
+}

@@ -1,0 +1,106 @@
+/**
+ * Migrations, in order; the database's `user_version` counts those applied. Never change one that was released:
+ * add another. Times are ISO 8601 UTC text, sizes bytes, lists and maps JSON text.
+ */
+export const migrations: readonly string[] = [
+  `
+  CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+  CREATE TABLE images (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    digest TEXT NOT NULL,
+    architecture TEXT NOT NULL,
+    source TEXT NOT NULL,
+    disk_bytes INTEGER NOT NULL,
+    used_bytes INTEGER NOT NULL,
+    config TEXT NOT NULL,
+    created_at TEXT NOT NULL
+  );
+
+  CREATE TABLE kernels (
+    name TEXT PRIMARY KEY,
+    version TEXT NOT NULL,
+    architecture TEXT NOT NULL,
+    format TEXT NOT NULL,
+    source TEXT NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    created_at TEXT NOT NULL
+  );
+
+  CREATE TABLE vms (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    -- 0 while an operation is still making it, or already removing it
+    visible INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    image_id TEXT NOT NULL,
+    image_name TEXT NOT NULL,
+    cpus INTEGER NOT NULL,
+    memory_bytes INTEGER NOT NULL,
+    disk_bytes INTEGER NOT NULL,
+    kernel TEXT NOT NULL,
+    boot_arguments TEXT NOT NULL,
+    network_mode TEXT NOT NULL,
+    mac TEXT NOT NULL,
+    -- first address of the VM's block as an unsigned number, and the block's prefix length
+    block_base INTEGER NOT NULL UNIQUE,
+    block_prefix INTEGER NOT NULL,
+    ports TEXT NOT NULL,
+    command TEXT NOT NULL,
+    run_command INTEGER NOT NULL,
+    on_exit TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    user TEXT NOT NULL,
+    authorized_keys TEXT NOT NULL,
+    host_key TEXT NOT NULL,
+    host_public_key TEXT NOT NULL,
+    forked_from TEXT,
+    created_at TEXT NOT NULL,
+    started_at TEXT,
+    last_error TEXT,
+    -- the hypervisor process and how to reach the agent; null unless running or paused
+    pid INTEGER,
+    pid_start_time TEXT,
+    pid_boot_id TEXT,
+    accelerator TEXT,
+    agent TEXT
+  );
+  CREATE INDEX vms_by_image ON vms (image_id);
+
+  CREATE TABLE operations (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    -- steps begun so far
+    begun INTEGER NOT NULL,
+    data TEXT NOT NULL,
+    owner_pid INTEGER NOT NULL,
+    owner_start_time TEXT NOT NULL,
+    owner_boot_id TEXT NOT NULL,
+    created_at TEXT NOT NULL
+  );
+
+  CREATE TABLE leases (
+    name TEXT PRIMARY KEY,
+    pid INTEGER NOT NULL,
+    start_time TEXT NOT NULL,
+    boot_id TEXT NOT NULL,
+    -- tells leases of one process apart
+    token TEXT NOT NULL,
+    purpose TEXT NOT NULL,
+    acquired_at TEXT NOT NULL
+  ) WITHOUT ROWID;
+
+  CREATE TABLE events (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    detail TEXT NOT NULL
+  );
+
+  -- what was found out about the host, true until its next boot
+  CREATE TABLE host_facts (key TEXT PRIMARY KEY, boot_id TEXT NOT NULL, value TEXT NOT NULL) WITHOUT ROWID;
+  `,
+];
