@@ -17,6 +17,8 @@ export interface StorageCapabilities {
   readonly clones: boolean;
   /** A clone goes on working when its source is deleted. False: the source must outlive its clones. */
   readonly independentClones: boolean;
+  /** A VM's disk can be cloned while a hypervisor has it open and is paused. False: the source must be stopped. */
+  readonly clonesOpenDisks: boolean;
 }
 
 export interface StorageUsage {
@@ -33,7 +35,9 @@ export interface CloneOptions {
 }
 
 /**
- * Where disks live. Every method is idempotent: making what exists already in the same form, or removing what
+ * Where disks live. Ids that are not 8 to 32 hex digits are refused with `invalid-name` by every method; sizes that
+ * are not a whole number of 512-byte sectors, or smaller than a clone's source, with `invalid-size`.
+ * Every method is idempotent: making what exists already in the same form, or removing what
  * is not there, succeeds; each either completes or leaves nothing under the final name.
  *
  * A clone never copies data: where blocks cannot be shared it throws `storage-cannot-clone`, unless the user
@@ -54,24 +58,30 @@ export interface Storage {
   /** Undoes `init`: unmounts, detaches; with `purge` the data goes too. */
   deinit(purge: boolean): Promise<void>;
 
-  /** A path on this storage where a raw disk image may be written; `importImage` then takes it over by rename. */
+  /** A path on this storage where a raw disk image may be written; `importImage` then takes it over by rename.
+   *  The same path for the same image each time; `removeImage` also removes what a killed command left there. */
   stagingPath(imageId: string): Promise<string>;
 
-  /** Takes the raw disk at `path` (from `stagingPath`) over as the image's read-only base. Post-condition: `path` is gone. */
+  /** Takes the raw disk at `path` (from `stagingPath`) over as the image's read-only base. Post-condition: `path` is
+   *  gone; an image of that id that was there before is kept. Throws `file-not-found`, `image-invalid`. */
   importImage(image: ImageDisk, path: string): Promise<void>;
 
-  /** A VM's disk from an image's. Throws `image-not-found`, `storage-cannot-clone`, `disk-full`. */
+  /** A VM's disk from an image's. Throws `image-not-found`, `vm-exists` (a disk of that id and another size),
+   *  `storage-cannot-clone`, `disk-full`. */
   cloneImage(image: ImageDisk, vm: VmDisk, options: CloneOptions): Promise<DiskLocation>;
 
-  /** A VM's disk from another VM's, which must be quiet (stopped, paused or frozen). Throws `vm-not-found`, .... */
+  /** A VM's disk from another VM's, which must be quiet: stopped, or (capability `clonesOpenDisks`) paused or frozen.
+   *  Throws as `cloneImage` does, with `vm-not-found`; `wrong-state` when a hypervisor has a disk open that must not be. */
   cloneVm(source: VmDisk, vm: VmDisk, options: CloneOptions): Promise<DiskLocation>;
 
   /** Where an existing VM's disk is. Does no input or output. */
   locate(vm: VmDisk): DiskLocation;
 
-  /** Makes a VM's disk larger; the same size again succeeds. Throws `unsupported` for smaller. */
+  /** Makes a VM's disk larger; the same size again succeeds. Throws `unsupported` for smaller, `vm-not-found`,
+   *  `wrong-state` when a hypervisor has it open and the driver cannot grow it then. */
   grow(vm: VmDisk, sizeBytes: number): Promise<void>;
 
+  /** Throws `has-dependants` where clones are not independent and one is left. */
   removeImage(image: ImageDisk): Promise<void>;
   removeVm(vm: VmDisk): Promise<void>;
 

@@ -1,0 +1,96 @@
+import { existsSync, statSync } from "node:fs";
+import { chmod, link, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { EmberError } from "../../errors/ember-error.ts";
+import { syncFolder } from "../../host/files.ts";
+import { statIfThere } from "../disk-files.ts";
+import { checkSize } from "../layout.ts";
+import { publish } from "../publish.ts";
+import { scratchName } from "../scratch.ts";
+import { type Base, layerBase, newLayerId, type Qcow2Layout, readBase } from "./layers.ts";
+import { isEmptyOverlay, isLocked, readOverlay, writeOverlay } from "./overlay.ts";
+
+export interface NewDisk {
+  readonly path: string;
+  readonly id: string;
+  readonly sizeBytes: number;
+}
+
+/**
+ * An empty overlay over `base` under its final name. Idempotent for the same size. Throws `vm-exists`, `disk-full`.
+ * `gone` is thrown when the base is not there any more once the overlay, which keeps it, is written.
+ */
+export async function makeOverlay(
+  layout: Qcow2Layout,
+  disk: NewDisk,
+  base: Base,
+  gone: () => EmberError,
+): Promise<void> {
+  if (statIfThere(disk.path) !== undefined) return checkSame(disk);
+  const scratch = join(layout.staging, scratchName("new", disk.id));
+  try {
+    await writeOverlay(scratch, disk.sizeBytes, base.backing);
+    if (!existsSync(base.path)) throw gone();
+    if (!(await publish(scratch, disk.path))) await checkSame(disk);
+  } finally {
+    await rm(scratch, { force: true });
+  }
+}
+
+async function checkSame(disk: NewDisk): Promise<void> {
+  if ((await readOverlay(disk.path)).sizeBytes === disk.sizeBytes) return;
+  throw new EmberError("vm-exists", `there is a disk '${disk.id}' of another size already`);
+}
+
+/**
+ * `disk` as a fork of the overlay at `source`. What the source has written so far becomes a layer, under both.
+ * Killed anywhere, the source is whole, and what is left over is found by `collectLayers` and the scratch sweep.
+ * The caller keeps others from writing to or removing the source; forks of one source may run at once.
+ */
+export async function forkOverlay(layout: Qcow2Layout, source: string, disk: NewDisk): Promise<void> {
+  if (statIfThere(disk.path) !== undefined) return checkSame(disk);
+  const gone = (): EmberError => new EmberError("vm-not-found", `the disk '${source}' was removed meanwhile`);
+  for (;;) {
+    const inode = statSync(source).ino;
+    const header = await readOverlay(source);
+    checkSize(disk.sizeBytes, header.sizeBytes);
+    if (isLocked(source)) throw openElsewhere(source);
+    if (await isEmptyOverlay(source, header)) {
+      // Just made, or just forked: both can lie on the same base, and the chain does not grow.
+      return makeOverlay(layout, disk, readBase(layout, source, header.backingName), gone);
+    }
+    // Then the source is an empty overlay over the new layer, and so was every other fork's a moment ago.
+    await freeze(layout, source, inode, header.sizeBytes);
+  }
+}
+
+/**
+ * Makes the file at `source` a layer, and puts an empty overlay over it in its place. The link comes before the
+ * rename, so `source` is there at every moment; the overlay's scratch file comes before the link, so the layer is
+ * in use from its first moment. Does nothing when `source` is not the file `inode` any more: another fork was faster.
+ */
+async function freeze(layout: Qcow2Layout, source: string, inode: number, sizeBytes: number): Promise<void> {
+  const layer = layerBase(layout, newLayerId());
+  const successor = join(layout.staging, scratchName("new", ""));
+  let linked = false;
+  try {
+    await writeOverlay(successor, sizeBytes, layer.backing);
+    await link(source, layer.path);
+    linked = true;
+    if (statSync(layer.path).ino !== inode) return;
+    syncFolder(layout.layers);
+    await rename(successor, source);
+    linked = false;
+    syncFolder(layout.vms);
+    await chmod(layer.path, 0o400); // not before: until the rename it is the source's own disk
+  } finally {
+    if (linked) await rm(layer.path, { force: true });
+    await rm(successor, { force: true });
+  }
+}
+
+export function openElsewhere(path: string): EmberError {
+  return new EmberError("wrong-state", `the disk '${path}' is in use by a hypervisor`, {
+    hint: "stop the VM first: storage 'qcow2' cannot do this while it runs or is paused",
+  });
+}

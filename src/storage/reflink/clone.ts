@@ -1,0 +1,76 @@
+import { constants, existsSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmod, copyFile, rm, truncate } from "node:fs/promises";
+import { join } from "node:path";
+import { EmberError } from "../../errors/ember-error.ts";
+import { run } from "../../host/run.ts";
+import { cannotClone, isCannotShare } from "../failure.ts";
+import { checkSize } from "../layout.ts";
+import { publish, syncFile } from "../publish.ts";
+import { scratchName } from "../scratch.ts";
+import type { CloneOptions } from "../storage.ts";
+
+// EXCL because the copy truncates a target that is there before it tries to clone, and removes it when that fails.
+const shareOrFail = constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL;
+
+/**
+ * Whether files in `folder` can share blocks: tried with one block, never guessed from the file system's name.
+ * Leaves nothing behind. Throws system errors when the folder cannot be written.
+ */
+export async function canClone(folder: string): Promise<boolean> {
+  const source = join(folder, scratchName("new", ""));
+  const clone = join(folder, scratchName("new", ""));
+  try {
+    writeFileSync(source, Buffer.alloc(65_536, 1), { flag: "wx", mode: 0o600 });
+    await copyFile(source, clone, shareOrFail);
+    return true;
+  } catch (error) {
+    if (isCannotShare(error)) return false;
+    throw error;
+  } finally {
+    rmSync(source, { force: true });
+    rmSync(clone, { force: true });
+  }
+}
+
+const copyLimitMs = 6 * 3_600_000;
+
+async function shareOrCopy(source: string, target: string, fullCopy: boolean, folder: string): Promise<void> {
+  try {
+    await copyFile(source, target, shareOrFail);
+  } catch (error) {
+    if (!isCannotShare(error)) throw error;
+    if (!fullCopy) throw cannotClone(folder, error);
+    // Keeps the holes, and finds them without reading them, which the runtime's own copy does not.
+    await run("cp", ["--sparse=always", "--reflink=never", "--", source, target], { timeoutMs: copyLimitMs });
+  }
+}
+
+/**
+ * `final` as a clone of `source`, of the wanted size, writable by the owner. Post-condition: it is there in full,
+ * also after power loss, or nothing is under its name. Idempotent for the same size.
+ * Throws `vm-exists`, `invalid-size`, `storage-cannot-clone`, `disk-full`, or system errors (ENOENT: no source).
+ */
+export async function cloneFile(
+  source: string,
+  final: string,
+  staging: { readonly folder: string; readonly id: string },
+  options: CloneOptions,
+): Promise<void> {
+  checkSize(options.sizeBytes, statSync(source).size);
+  if (existsSync(final)) return checkSame(final, options.sizeBytes, staging.id);
+  const scratch = join(staging.folder, scratchName("new", staging.id));
+  try {
+    await shareOrCopy(source, scratch, options.fullCopy === true, staging.folder);
+    await chmod(scratch, 0o600); // the base's mode came along: read-only
+    await truncate(scratch, options.sizeBytes);
+    await syncFile(scratch);
+    if (!(await publish(scratch, final))) checkSame(final, options.sizeBytes, staging.id);
+  } finally {
+    await rm(scratch, { force: true });
+  }
+}
+
+function checkSame(final: string, sizeBytes: number, id: string): void {
+  if (statSync(final).size === sizeBytes) return;
+  throw new EmberError("vm-exists", `there is a disk '${id}' of another size already`);
+}

@@ -1,0 +1,132 @@
+import { readdirSync, rmdirSync, statSync } from "node:fs";
+import { rm, truncate } from "node:fs/promises";
+import { EmberError } from "../../errors/ember-error.ts";
+import { ensurePrivateFolder, syncFolder } from "../../host/files.ts";
+import {
+  imageStagingPath,
+  importImageFile,
+  listDisks,
+  makeFolders,
+  makeParent,
+  readStaging,
+  removeFolders,
+  removeIfEmpty,
+  removeImageFile,
+  statIfThere,
+} from "../disk-files.ts";
+import { attempt, cannotClone } from "../failure.ts";
+import { checkSize, imagePath, type Layout, layoutOf, vmPath } from "../layout.ts";
+import { syncFile } from "../publish.ts";
+import { sweepScratch } from "../scratch.ts";
+import type { CloneOptions, Storage, StorageConfig, VmDisk } from "../storage.ts";
+import { fileSystemUsage } from "../usage.ts";
+import { type BackingFile, backingFileOf } from "./backing-file.ts";
+import { canClone, cloneFile } from "./clone.ts";
+
+/**
+ * Disks as raw files on a file system that shares blocks between files (btrfs, XFS): the one that holds the state
+ * folder, or an XFS in a sparse file that `init` makes and that is mounted through a loop device.
+ */
+export function createReflink(config: StorageConfig): Storage {
+  const layout = layoutOf(config, ".ext4");
+  const backing = backingFileOf(config);
+  const guarded = <T>(what: string, work: () => Promise<T>): Promise<T> =>
+    attempt(what, work, backing?.lowerFull);
+  const vmIfThere = (vm: VmDisk): string => existing(vmPath(layout, vm), vm);
+
+  return {
+    name: "reflink",
+    capabilities: { clones: true, independentClones: true, clonesOpenDisks: true },
+
+    init: () => guarded(`set up the storage at '${layout.folder}'`, () => init(layout, backing)),
+    open: () => guarded(`open the storage at '${layout.folder}'`, () => open(layout, backing)),
+    deinit: (purge) =>
+      guarded(`take down the storage at '${layout.folder}'`, () => deinit(layout, backing, purge)),
+
+    stagingPath: async (imageId) => imageStagingPath(layout, { imageId }),
+    importImage: (image, path) => guarded("import an image", () => importImageFile(layout, image, path)),
+
+    cloneImage: (image, vm, options) =>
+      guarded("clone an image", async () => {
+        const source = imagePath(layout, image);
+        const final = vmPath(layout, vm);
+        if (statIfThere(source) === undefined) {
+          throw new EmberError("image-not-found", `image '${image.imageId}' has no disk`);
+        }
+        return clone(layout, source, final, vm, options);
+      }),
+    cloneVm: (source, vm, options) =>
+      guarded("clone a VM's disk", async () => {
+        const final = vmPath(layout, vm);
+        return clone(layout, vmIfThere(source), final, vm, options);
+      }),
+    locate: (vm) => ({ path: vmPath(layout, vm), format: "raw" }),
+    grow: (vm, sizeBytes) =>
+      guarded("grow a VM's disk", async () => {
+        const path = vmIfThere(vm);
+        await growFile(path, sizeBytes);
+      }),
+
+    removeImage: (image) => guarded("remove an image", () => removeImageFile(layout, image)),
+    removeVm: (vm) =>
+      guarded("remove a VM's disk", async () => {
+        await rm(vmPath(layout, vm), { force: true });
+        syncFolder(layout.vms);
+      }),
+    list: () => guarded("list the disks", async () => listDisks(layout)),
+    usage: () =>
+      guarded("measure the storage", () =>
+        fileSystemUsage(layout.folder, backing === undefined ? undefined : backing.hostFolder),
+      ),
+    occupiedBytes: (vm) => guarded("measure a VM's disk", async () => statSync(vmIfThere(vm)).blocks * 512),
+  };
+}
+
+function existing(path: string, vm: VmDisk): string {
+  if (statIfThere(path) === undefined) throw new EmberError("vm-not-found", `VM '${vm.vmId}' has no disk`);
+  return path;
+}
+
+async function init(layout: Layout, backing: BackingFile | undefined): Promise<void> {
+  makeParent(layout.folder);
+  await backing?.init();
+  ensurePrivateFolder(layout.folder);
+  if (!(await canClone(layout.folder))) {
+    if (readdirSync(layout.folder).length === 0) rmdirSync(layout.folder);
+    throw cannotClone(layout.folder);
+  }
+  makeFolders(layout.folder, [layout.images, layout.vms, layout.staging]);
+  sweepScratch(layout.folder);
+  sweepScratch(layout.staging);
+}
+
+async function open(layout: Layout, backing: BackingFile | undefined): Promise<void> {
+  await backing?.open();
+  readStaging(layout);
+  sweepScratch(layout.staging);
+}
+
+async function deinit(layout: Layout, backing: BackingFile | undefined, purge: boolean): Promise<void> {
+  if (backing !== undefined) {
+    await backing.deinit(purge);
+  } else if (purge) {
+    await removeFolders([layout.images, layout.vms, layout.staging]);
+  }
+  if (purge) removeIfEmpty(layout.folder);
+}
+
+async function clone(layout: Layout, source: string, final: string, vm: VmDisk, options: CloneOptions) {
+  await cloneFile(source, final, { folder: layout.staging, id: vm.vmId }, options);
+  return { path: final, format: "raw" } as const;
+}
+
+async function growFile(path: string, sizeBytes: number): Promise<void> {
+  const current = statSync(path).size;
+  if (sizeBytes < current) {
+    throw new EmberError("unsupported", `a disk of ${current} bytes cannot be made smaller`);
+  }
+  checkSize(sizeBytes, current);
+  if (sizeBytes === current) return;
+  await truncate(path, sizeBytes);
+  await syncFile(path);
+}
