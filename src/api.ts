@@ -141,7 +141,8 @@ export interface EmberApi extends AsyncDisposable {
   readonly kernels: KernelApi;
   /** Throws `already-initialized` (before it touches anything), `storage-cannot-clone`, `host-unsupported`. */
   init(options?: InitOptions & TaskOptions): Promise<InstallationInfo>;
-  /** Removes what init made; refuses while VMs exist unless `purge`, which deletes them, all images and the state. */
+  /** Takes the installation off the host (mounts, sockets); the data stays, and `init` takes it up again. `purge` deletes
+   *  VMs, images, kernels and the state folder as well. Throws `has-dependants` while VMs run, unless `purge`. */
   deinit(options?: { readonly purge?: boolean } & TaskOptions): Promise<void>;
   info(): Promise<InstallationInfo>;
   doctor(): Promise<readonly DoctorCheck[]>;

@@ -21,6 +21,8 @@ export interface InstallationOptions {
   readonly environment?: Environment;
   /** Receives a line for what ember does behind the scenes. */
   readonly verbose?: (line: string) => void;
+  /** Receives what a user should be told once, such as that this host emulates. */
+  readonly notice?: (line: string) => void;
   /** Called around every journalled step; for tests. */
   readonly onStep?: StepObserver;
 }
@@ -30,6 +32,7 @@ export interface Paths {
   readonly stateDir: string;
   /** Short and private: for sockets. */
   readonly runtimeDir: string;
+  /** Verified downloads; EMBER_CACHE_DIR lets several installations share one. */
   readonly cacheDir: string;
   readonly kernelsDir: string;
   vmFolder(vmId: string): string;
@@ -44,6 +47,7 @@ export class Installation implements Disposable {
   readonly paths: Paths;
   readonly journal: Journal<Installation>;
   readonly verbose: (line: string) => void;
+  readonly notice: (line: string) => void;
   #hypervisor: Promise<Hypervisor> | undefined;
   #storage: Promise<Storage> | undefined;
   #network: Promise<Network> | undefined;
@@ -55,7 +59,8 @@ export class Installation implements Disposable {
       options.stateDir ?? environment["EMBER_STATE_DIR"] ?? defaultStateDir(environment),
     );
     this.verbose = options.verbose ?? ((): void => undefined);
-    this.paths = pathsOf(stateDir, runtimeBase(environment));
+    this.notice = options.notice ?? ((): void => undefined);
+    this.paths = pathsOf(stateDir, runtimeBase(environment), environment["EMBER_CACHE_DIR"]);
     this.db = Database.open(stateDir);
     this.journal = new Journal(this.db, operations, options.onStep);
   }
@@ -87,6 +92,12 @@ export class Installation implements Disposable {
   network(): Promise<Network> {
     this.#network ??= load(networkDrivers, this.setting("network"), "network")();
     return this.#network;
+  }
+
+  /** The storage driver as it is: for what needs no disk to be there. */
+  storageDriver(): Promise<Storage> {
+    const config = this.storageConfig;
+    return load(storageDrivers, config.driver, "storage")(config);
   }
 
   /** The storage, ready for use (mounted again after a reboot). */
@@ -139,20 +150,19 @@ export class Installation implements Disposable {
   }
 
   async #openStorage(): Promise<Storage> {
-    const config = this.storageConfig;
-    const storage = await load(storageDrivers, config.driver, "storage")(config);
+    const storage = await this.storageDriver();
     await storage.open();
     return storage;
   }
 }
 
-function pathsOf(stateDir: string, runtimeParent: string): Paths {
+function pathsOf(stateDir: string, runtimeParent: string, cacheDir: string | undefined): Paths {
   // The folder's own path decides the name, so that two installations never share sockets.
   const runtimeDir = join(runtimeParent, createHash("sha256").update(stateDir).digest("hex").slice(0, 8));
   return {
     stateDir,
     runtimeDir,
-    cacheDir: join(stateDir, "cache"),
+    cacheDir: cacheDir === undefined ? join(stateDir, "cache") : resolve(cacheDir),
     kernelsDir: join(stateDir, "kernels"),
     vmFolder: (vmId: string): string => join(stateDir, "vms", vmId),
   };

@@ -75,6 +75,8 @@ export interface CreateVmOptions {
   readonly bootArguments?: string;
   /** Runs in place of the image's ENTRYPOINT and CMD (beside the image's own init when it has one). */
   readonly command?: readonly string[];
+  /** False boots without starting any command, the image's own included (its init still runs). Default true. */
+  readonly runCommand?: boolean;
   /** Further public keys (authorized_keys lines) that may log in. */
   readonly authorizedKeys?: readonly string[];
   /** Copy the image's disk where the storage cannot clone. */

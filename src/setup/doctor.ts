@@ -1,0 +1,131 @@
+import { accessSync, constants } from "node:fs";
+import { freemem } from "node:os";
+import { hypervisorDrivers, installHint } from "#platform";
+import { formatSize } from "../host/sizes.ts";
+import { lookUpTool } from "../host/tools.ts";
+import type { Installation } from "../installation.ts";
+import type { DoctorCheck } from "../types.ts";
+import { knownAccelerator } from "../vm/acceleration.ts";
+
+/** Checks everything that ember needs of the host. Changes nothing, and never throws for what it finds. */
+export async function doctor(installation: Installation): Promise<readonly DoctorCheck[]> {
+  return [
+    ...(await hypervisorChecks()),
+    accelerationCheck(installation),
+    ...toolChecks(),
+    await storageCheck(installation),
+    memoryCheck(),
+    keyCheck(installation),
+  ];
+}
+
+async function hypervisorChecks(): Promise<DoctorCheck[]> {
+  return await Promise.all(
+    Object.entries(hypervisorDrivers).map(async ([name, load]): Promise<DoctorCheck> => {
+      const probe = await (await load()).probe();
+      const common = { name: `hypervisor ${name}`, why: "it runs the VMs" };
+      return probe.usable
+        ? { ...common, status: "ok", detail: `${probe.version} (${probe.binary})`, remedy: null }
+        : { ...common, status: "missing", detail: probe.reason, remedy: probe.hint };
+    }),
+  );
+}
+
+function accelerationCheck(installation: Installation): DoctorCheck {
+  const known = installation.initialized ? knownAccelerator(installation) : undefined;
+  const common = {
+    name: "acceleration",
+    why: "without it guests run by software emulation, many times slower",
+  };
+  if (known === undefined) {
+    return {
+      ...common,
+      status: "ok",
+      detail: "not tried since the host booted; the first start tries it",
+      remedy: null,
+    };
+  }
+  if (known.accelerator !== "tcg")
+    return { ...common, status: "ok", detail: known.accelerator, remedy: null };
+  return {
+    ...common,
+    status: "warning",
+    detail: known.reason,
+    remedy: "enable virtualisation in the firmware, or nested virtualisation where this host is itself a VM",
+  };
+}
+
+interface ToolNeed {
+  readonly tool: string;
+  readonly why: string;
+  /** Missing, it stops everything; otherwise only what `why` names. */
+  readonly essential: boolean;
+}
+
+const toolNeeds: readonly ToolNeed[] = [
+  { tool: "skopeo", why: "'ember image pull' fetches images with it", essential: false },
+  { tool: "mmdebstrap", why: "'ember image bootstrap' builds Debian with it", essential: false },
+  { tool: "gpgv", why: "'ember kernel pull' checks Debian's signature with it", essential: true },
+  { tool: "xz", why: "packages of kernels are compressed with it", essential: true },
+  { tool: "ssh", why: "'ember ssh-config' is for it", essential: false },
+];
+
+function toolChecks(): DoctorCheck[] {
+  return toolNeeds.map(({ tool, why, essential }): DoctorCheck => {
+    const path = lookUpTool(tool);
+    if (path !== undefined) return { name: tool, status: "ok", detail: path, why, remedy: null };
+    return {
+      name: tool,
+      status: essential ? "missing" : "warning",
+      detail: "not installed",
+      why,
+      remedy: installHint(tool),
+    };
+  });
+}
+
+async function storageCheck(installation: Installation): Promise<DoctorCheck> {
+  const common = { name: "storage", why: "disks are made, cloned and kept there" };
+  if (!installation.initialized) {
+    return { ...common, status: "warning", detail: "not initialised", remedy: "run 'ember init'" };
+  }
+  try {
+    const storage = await installation.storage();
+    const { freeBytes, capacityBytes } = await storage.usage();
+    const detail = `${storage.name}: ${formatSize(freeBytes)} of ${formatSize(capacityBytes)} free`;
+    return freeBytes < capacityBytes / 20
+      ? { ...common, status: "warning", detail, remedy: "delete VMs or images, or see 'ember prune'" }
+      : { ...common, status: "ok", detail, remedy: null };
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    return {
+      ...common,
+      status: "missing",
+      detail,
+      remedy: "see what the message names, then run 'ember doctor' again",
+    };
+  }
+}
+
+function memoryCheck(): DoctorCheck {
+  const free = freemem();
+  const common = { name: "memory", why: "a VM's memory is the host's", detail: `${formatSize(free)} free` };
+  return free < 512 * 2 ** 20
+    ? { ...common, status: "warning", remedy: "stop VMs, or give them less with 'ember vm update --memory'" }
+    : { ...common, status: "ok", remedy: null };
+}
+
+function keyCheck(installation: Installation): DoctorCheck {
+  const common = { name: "state folder", why: "it holds the database, the disks and the keys" };
+  try {
+    accessSync(installation.paths.stateDir, constants.R_OK | constants.W_OK);
+    return { ...common, status: "ok", detail: installation.paths.stateDir, remedy: null };
+  } catch {
+    return {
+      ...common,
+      status: "missing",
+      detail: `${installation.paths.stateDir} cannot be written`,
+      remedy: "use --state-dir",
+    };
+  }
+}

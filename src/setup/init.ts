@@ -1,0 +1,224 @@
+import { randomBytes } from "node:crypto";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { hypervisorDrivers, networkDrivers, storageDrivers } from "#platform";
+import { EmberError } from "../errors/ember-error.ts";
+import { makeKeyPair } from "../guest/keys.ts";
+import { writeFileAtomic } from "../host/files.ts";
+import type { Hypervisor } from "../hypervisor/hypervisor.ts";
+import type { Installation } from "../installation.ts";
+import { recordEvent } from "../state/events.ts";
+import type { Operation, OperationData } from "../state/journal.ts";
+import { readSetting, removeSetting, type SettingName, writeSetting } from "../state/settings.ts";
+import { parseStorageConfig } from "../storage/config.ts";
+import { chooseStorage } from "../storage/select.ts";
+import type { StorageConfig } from "../storage/storage.ts";
+import type { InitOptions, TaskOptions } from "../types.ts";
+import { checkAccelerator } from "../vm/acceleration.ts";
+import { checkSubnet } from "../vm/addresses.ts";
+import { clientKeyPath } from "../vm/agent.ts";
+
+export const defaultSubnet = "10.100.0.0/16";
+
+/** Everything that `init` decides before it changes anything. */
+interface Plan {
+  readonly hypervisor: string;
+  readonly network: string;
+  readonly accelerator: string;
+  readonly subnet: string;
+  readonly storage: "auto" | "reflink" | "qcow2";
+  readonly storageFolder: string;
+  readonly sizeBytes: number | undefined;
+}
+
+/** Throws `already-initialized` before anything is touched. Post-condition: VMs can be made here; those
+ *  of an installation that `deinit` took down without purging are there again. */
+export async function initialize(
+  installation: Installation,
+  options: InitOptions & TaskOptions = {},
+): Promise<void> {
+  await installation.holding(["installation"], "ember init", async () => {
+    if (installation.initialized) {
+      throw new EmberError(
+        "already-initialized",
+        `'${installation.paths.stateDir}' has been initialised already`,
+        {
+          hint: "'ember info' shows how; choose another folder with --state-dir, or remove this with 'ember deinit'",
+        },
+      );
+    }
+    const plan = await planFor(installation, options);
+    const operation = initOperation(plan);
+    const folder = plan.storageFolder;
+    const data = { folder, fresh: existsSync(`${folder}.xfs`) || existsSync(folder) ? "no" : "yes" };
+    await installation.journal.execute(operation, ["installation"], installation, data, options.signal);
+  });
+}
+
+async function planFor(installation: Installation, options: InitOptions): Promise<Plan> {
+  const hypervisor = await usableHypervisor(options.hypervisor ?? "auto");
+  const network = chooseByName("network", options.network ?? "auto", Object.keys(networkDrivers));
+  const accelerator = options.accelerator ?? "auto";
+  checkAccelerator(accelerator, hypervisor.capabilities().accelerators);
+  const subnet = options.subnet ?? defaultSubnet;
+  const driver = networkDrivers[network];
+  if (driver !== undefined) checkSubnet(subnet, (await driver()).capabilities.blockPrefix);
+  const storage = options.storage ?? "auto";
+  if (storage !== "auto" && storage !== "reflink" && storage !== "qcow2") {
+    throw chooseError("storage", storage, Object.keys(storageDrivers));
+  }
+  const kept = readSetting(installation.db, "storage");
+  const usualFolder =
+    kept === undefined ? join(installation.paths.stateDir, "storage") : parseStorageConfig(kept).folder;
+  const storageFolder = resolve(options.storagePath ?? usualFolder);
+  return {
+    hypervisor: hypervisor.name,
+    network,
+    accelerator,
+    subnet,
+    storage,
+    storageFolder,
+    sizeBytes: options.sizeBytes,
+  };
+}
+
+/** The first hypervisor that works here, or the named one. Throws `host-unsupported` saying what is missing. */
+async function usableHypervisor(wanted: string): Promise<Hypervisor> {
+  const names = wanted === "auto" ? Object.keys(hypervisorDrivers) : [wanted];
+  let refusal = chooseError("hypervisor", wanted, Object.keys(hypervisorDrivers));
+  for (const name of names) {
+    const driver = await hypervisorDrivers[name]?.();
+    const probe = await driver?.probe();
+    if (driver === undefined || probe === undefined) continue;
+    if (probe.usable) return driver;
+    refusal = new EmberError("host-unsupported", `${name} cannot be used here: ${probe.reason}`, {
+      hint: probe.hint,
+    });
+  }
+  throw refusal;
+}
+
+function chooseByName(what: string, wanted: string, known: readonly string[]): string {
+  const [preferred] = known;
+  if (wanted === "auto" && preferred !== undefined) return preferred;
+  if (known.includes(wanted)) return wanted;
+  throw chooseError(what, wanted, known);
+}
+
+function chooseError(what: string, wanted: string, known: readonly string[]): EmberError {
+  return new EmberError("usage", `there is no ${what} driver '${wanted}' on this platform`, {
+    hint: `choose one of: auto, ${known.join(", ")}`,
+  });
+}
+
+const settingNames: readonly SettingName[] = [
+  "installation-id",
+  "hypervisor",
+  "accelerator",
+  "storage",
+  "network",
+  "subnet",
+];
+
+/** Undone as a whole. Without a plan it can only be undone, by another process. */
+export function initOperation(plan?: Plan): Operation<Installation> {
+  return {
+    kind: "init",
+    recovery: "undo",
+    steps: [
+      {
+        name: "storage",
+        run: async (installation) => {
+          if (plan === undefined)
+            throw new EmberError("internal", "only the command that plans an installation can make it");
+          const config = keptStorage(installation, plan) ?? (await newStorage(installation, plan));
+          const storage = await storageDrivers[config.driver]?.(config);
+          await storage?.init();
+          return { storage: JSON.stringify(config) };
+        },
+        undo: undoStorage,
+      },
+      {
+        name: "keys",
+        run: async (installation) => {
+          const path = clientKeyPath(installation);
+          if (existsSync(`${path}.pub`)) return undefined; // of the installation that is taken up again
+          mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+          const keys = makeKeyPair("ember");
+          writeFileAtomic(path, keys.privateKey);
+          writeFileAtomic(`${path}.pub`, `${keys.publicKey}\n`);
+          return undefined;
+        },
+        undo: async (installation, data) => {
+          if (data["fresh"] === "yes")
+            rmSync(dirname(clientKeyPath(installation)), { recursive: true, force: true });
+        },
+      },
+      {
+        name: "settings",
+        run: async (installation, data) => {
+          if (plan !== undefined) writeSettings(installation, plan, data);
+          return undefined;
+        },
+        undo: async (installation, data) => {
+          const undone = data["fresh"] === "yes" ? settingNames : (["installation-id"] as const);
+          for (const name of undone) removeSetting(installation.db, name);
+        },
+      },
+    ],
+  };
+}
+
+/** The storage of an installation that `deinit` took down and that is taken up again now. Throws `wrong-state`. */
+function keptStorage(installation: Installation, plan: Plan): StorageConfig | undefined {
+  const stored = readSetting(installation.db, "storage");
+  if (stored === undefined) return undefined;
+  const config = parseStorageConfig(stored);
+  if ((plan.storage === "auto" || plan.storage === config.driver) && plan.storageFolder === config.folder)
+    return config;
+  throw new EmberError(
+    "wrong-state",
+    `'${installation.paths.stateDir}' keeps disks on ${config.driver} storage in '${config.folder}'`,
+    {
+      hint: "run 'ember init' without storage options, or choose another --state-dir",
+    },
+  );
+}
+
+async function newStorage(installation: Installation, plan: Plan): Promise<StorageConfig> {
+  const choice = await chooseStorage({
+    storage: plan.storage,
+    stateDir: installation.paths.stateDir,
+    storagePath: plan.storageFolder,
+    ...(plan.sizeBytes === undefined ? {} : { sizeBytes: plan.sizeBytes }),
+  });
+  installation.verbose(choice.reason);
+  return choice.config;
+}
+
+function writeSettings(installation: Installation, plan: Plan, data: OperationData): void {
+  const { db } = installation;
+  db.transaction(() => {
+    writeSetting(db, "hypervisor", plan.hypervisor);
+    writeSetting(db, "accelerator", plan.accelerator);
+    writeSetting(db, "network", plan.network);
+    writeSetting(db, "subnet", plan.subnet);
+    writeSetting(db, "storage", data["storage"] ?? "");
+    // Last: that it is there means that everything is.
+    writeSetting(db, "installation-id", randomBytes(4).toString("hex"));
+    recordEvent(db, "initialized", installation.paths.stateDir, { hypervisor: plan.hypervisor });
+  });
+}
+
+/** What was there before `init` is never purged. */
+async function undoStorage(_installation: Installation, data: OperationData): Promise<void> {
+  const folder = data["folder"] ?? "";
+  const fresh = data["fresh"] === "yes";
+  const stored = data["storage"];
+  const config =
+    stored === undefined
+      ? { driver: "reflink", folder, backingFile: `${folder}.xfs`, backingBytes: 0 }
+      : parseStorageConfig(stored);
+  const storage = await storageDrivers[config.driver]?.(config);
+  await storage?.deinit(fresh);
+}

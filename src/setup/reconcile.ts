@@ -1,0 +1,61 @@
+import { readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { isAlive } from "../host/process-identity.ts";
+import type { Installation } from "../installation.ts";
+import { findVm, listVms } from "../state/vms.ts";
+import type { ReconcileReport } from "../types.ts";
+import { stopVm } from "../vm/lifecycle.ts";
+
+/**
+ * Finishes or undoes what killed commands left, takes note of VMs whose guest has powered itself off, and removes
+ * files that belong to no VM. Other commands may run meanwhile: whatever one of them holds is left alone.
+ */
+export async function reconcile(installation: Installation): Promise<ReconcileReport> {
+  const recovered = await installation.recoverAbandoned();
+  const named = (outcome: string): string[] =>
+    recovered
+      .filter((item) => item.outcome === outcome)
+      .map((item) => `${item.kind} ${item.subjects.join(", ")}`);
+  return {
+    finished: named("finished"),
+    undone: named("undone"),
+    stopped: await settleStopped(installation),
+    removed: installation.initialized ? await removeLeftovers(installation) : [],
+  };
+}
+
+async function settleStopped(installation: Installation): Promise<string[]> {
+  const stopped: string[] = [];
+  for (const vm of listVms(installation.db)) {
+    if (vm.runtime === null || isAlive(vm.runtime.process)) continue;
+    await stopVm(installation, vm.name);
+    stopped.push(vm.name);
+  }
+  return stopped;
+}
+
+/** Disks and folders without a record. Whoever makes one writes the record first, so these belong to nobody. */
+async function removeLeftovers(installation: Installation): Promise<string[]> {
+  const removed: string[] = [];
+  const vmsFolder = join(installation.paths.stateDir, "vms");
+  for (const id of entriesOf(vmsFolder)) {
+    if (findVm(installation.db, id) !== undefined) continue;
+    rmSync(join(vmsFolder, id), { recursive: true, force: true });
+    removed.push(`folder of VM ${id}`);
+  }
+  const storage = await installation.storage();
+  for (const vmId of (await storage.list()).vmIds) {
+    if (findVm(installation.db, vmId) !== undefined) continue;
+    await storage.removeVm({ vmId });
+    removed.push(`disk of VM ${vmId}`);
+  }
+  return removed;
+}
+
+function entriesOf(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return []; // no VM was ever made
+  }
+}

@@ -1,0 +1,164 @@
+import { EmberError } from "../errors/ember-error.ts";
+import { makeKeyPair } from "../guest/keys.ts";
+import { ensureImage } from "../image/ensure.ts";
+import { type Installation, newId } from "../installation.ts";
+import { ensureKernel } from "../kernel/ensure.ts";
+import type { OperationData } from "../state/journal.ts";
+import { findVm, getVm, type VmRecord } from "../state/vms.ts";
+import type { CreateVmOptions, ForkVmOptions, TaskOptions } from "../types.ts";
+import { checkSubnet, macFor } from "./addresses.ts";
+import { recordBootFailure } from "./boot.ts";
+import { checkResources, defaultCpus, defaultMemoryBytes, diskSizeFor } from "./limits.ts";
+import { checkVmName } from "./names.ts";
+import { createOperation, type NewVm } from "./operations/create.ts";
+import { checkPorts } from "./ports.ts";
+
+/** Makes a VM from an image, pulling image and kernel as needed, and starts it unless `start` is false. */
+export async function createVm(
+  installation: Installation,
+  options: CreateVmOptions & TaskOptions,
+): Promise<VmRecord> {
+  const name = checkVmName(options.name);
+  refuseTaken(installation, name);
+  const sizes = { cpus: options.cpus ?? defaultCpus, memoryBytes: options.memoryBytes ?? defaultMemoryBytes };
+  checkResources(sizes, (await installation.hypervisor()).capabilities());
+  const network = await placeOnNetwork(installation, options.network);
+  const ports = checkPorts(options.ports ?? [], network.networkMode);
+  const image = await ensureImage(installation, options.image, options);
+  const diskBytes = diskSizeFor(options.diskBytes, image.diskBytes);
+  const kernel = await ensureKernel(installation, options.kernel, options);
+  const vm: NewVm = {
+    ...newIdentity(name),
+    ...sizes,
+    ...network,
+    name,
+    imageId: image.id,
+    imageName: image.name,
+    diskBytes,
+    kernel,
+    bootArguments: checkBootArguments(options.bootArguments ?? ""),
+    ports,
+    command: options.command ?? [],
+    runCommand: options.runCommand ?? true,
+    onExit: options.onExit ?? "stay",
+    environment: options.environment ?? {},
+    user: options.user ?? "root",
+    authorizedKeys: options.authorizedKeys ?? [],
+    forkedFrom: null,
+  };
+  return await make(installation, vm, {}, options, [`vm:${name}`, `image:${image.name}`]);
+}
+
+/** Makes a VM whose disk begins as the source's is now. It has keys, an address and a MAC of its own. */
+export async function forkVm(
+  installation: Installation,
+  sourceName: string,
+  options: ForkVmOptions & TaskOptions,
+): Promise<VmRecord> {
+  const name = checkVmName(options.name);
+  const source = getVm(installation.db, sourceName);
+  refuseTaken(installation, name);
+  const sizes = { cpus: options.cpus ?? source.cpus, memoryBytes: options.memoryBytes ?? source.memoryBytes };
+  checkResources(sizes, (await installation.hypervisor()).capabilities());
+  const kernel =
+    options.kernel === undefined ? source.kernel : await ensureKernel(installation, options.kernel, options);
+  const vm: NewVm = {
+    ...source,
+    ...newIdentity(name),
+    ...sizes,
+    ...(await placeOnNetwork(
+      installation,
+      options.network ?? (source.networkMode === "none" ? "none" : undefined),
+    )),
+    name,
+    diskBytes: diskSizeFor(options.diskBytes ?? source.diskBytes, source.diskBytes),
+    kernel,
+    ports: [], // the source has them
+    forkedFrom: source.id,
+  };
+  const data = { sourceId: source.id, sourceName };
+  return await make(installation, vm, data, options, [`vm:${name}`, `vm:${sourceName}`]);
+}
+
+async function make(
+  installation: Installation,
+  vm: NewVm,
+  data: OperationData,
+  options: { readonly start?: boolean; readonly fullCopy?: boolean } & TaskOptions,
+  leases: readonly string[],
+): Promise<VmRecord> {
+  const complete: OperationData = {
+    ...data,
+    vmId: vm.id,
+    name: vm.name,
+    start: (options.start ?? true) ? "yes" : "no",
+    fullCopy: options.fullCopy === true ? "yes" : "no",
+  };
+  const subjects = [`vm:${vm.name}`];
+  options.onProgress?.({ step: complete["start"] === "yes" ? `starting ${vm.name}` : `creating ${vm.name}` });
+  await installation.holding(
+    leases,
+    `ember vm create ${vm.name}`,
+    async () => {
+      try {
+        await installation.journal.execute(
+          createOperation(vm),
+          subjects,
+          installation,
+          complete,
+          options.signal,
+        );
+      } catch (error) {
+        recordBootFailure(installation, vm.id, error);
+        throw error;
+      }
+    },
+    { signal: options.signal },
+  );
+  const made = findVm(installation.db, vm.id);
+  if (made === undefined)
+    throw new EmberError("vm-not-found", `VM '${vm.name}' was deleted while it was being made`);
+  return made;
+}
+
+/** Refuses before a pull is begun; the database's own check, when the VM is written down, is the one that counts. */
+function refuseTaken(installation: Installation, name: string): void {
+  if (installation.db.get("SELECT 1 FROM vms WHERE name = ? AND visible = 1", name) === undefined) return;
+  throw new EmberError("vm-exists", `a VM named '${name}' exists already`, {
+    hint: `choose another name, or remove it with 'ember vm delete ${name}'`,
+  });
+}
+
+function newIdentity(name: string): Pick<VmRecord, "id" | "mac" | "hostKey" | "hostPublicKey" | "createdAt"> {
+  const id = newId();
+  const keys = makeKeyPair(`ember-${name}`);
+  return {
+    id,
+    mac: macFor(id),
+    hostKey: keys.privateKey,
+    hostPublicKey: keys.publicKey,
+    createdAt: new Date().toISOString(),
+  };
+}
+
+async function placeOnNetwork(
+  installation: Installation,
+  wanted: string | undefined,
+): Promise<{ networkMode: "default" | "none"; subnet: string }> {
+  const { blockPrefix } = (await installation.network()).capabilities;
+  if (wanted === undefined || wanted === "default" || wanted === "none") {
+    return { networkMode: wanted === "none" ? "none" : "default", subnet: installation.setting("subnet") };
+  }
+  checkSubnet(wanted, blockPrefix);
+  return { networkMode: "default", subnet: wanted };
+}
+
+/** Kernel arguments are words on one line: printable, and not those that ember itself must set. */
+function checkBootArguments(text: string): string {
+  if (text.length > 1024 || !/^[\x20-\x7e]*$/.test(text)) {
+    throw new EmberError("usage", "the boot arguments hold characters that a kernel's command line cannot", {
+      hint: "use printable ASCII, at most 1024 characters",
+    });
+  }
+  return text;
+}

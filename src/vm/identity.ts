@@ -1,0 +1,63 @@
+import type { GuestIdentity } from "../guest/identity.ts";
+import type { HypervisorCapabilities } from "../hypervisor/hypervisor.ts";
+import type { GuestNetwork } from "../network/network.ts";
+import type { VmRecord } from "../state/vms.ts";
+import type { ImageConfig } from "../types.ts";
+
+/** The agent's port, in the guest and on vsock: below 1024, so that no unprivileged program there can take it. */
+export const agentPort = 1022;
+
+/** What the guest is told at boot. */
+export function identityOf(
+  vm: VmRecord,
+  image: ImageConfig,
+  network: GuestNetwork,
+  capabilities: HypervisorCapabilities,
+  clientPublicKey: string,
+): GuestIdentity {
+  const address = network.address.split("/")[0] ?? network.address;
+  return {
+    vmId: vm.id,
+    hostname: vm.name,
+    bootTimeMs: Date.now(),
+    root: { device: "/dev/vda", fsType: "ext4", readOnly: false },
+    network,
+    hosts: [
+      { name: `${vm.name}.ember.internal`, address },
+      { name: vm.name, address },
+    ],
+    agent: {
+      listen: [capabilities.agentTransport === "tcp" ? `tcp:${agentPort}` : `vsock:${agentPort}`],
+      hostKey: vm.hostKey,
+      authorizedKeys: [clientPublicKey, ...vm.authorizedKeys],
+    },
+    process: {
+      mode: "auto",
+      argv: commandOf(vm, image),
+      explicit: vm.command.length > 0,
+      env: mergeEnvironment(image.environment, vm.environment),
+      user: image.user,
+      workdir: image.workdir,
+      stopSignal: image.stopSignal,
+      onExit: vm.onExit,
+    },
+    sessionUser: vm.user,
+    powerOff: capabilities.guestPowerOff,
+  };
+}
+
+function commandOf(vm: VmRecord, image: ImageConfig): readonly string[] {
+  if (!vm.runCommand) return [];
+  return vm.command.length > 0 ? vm.command : [...image.entrypoint, ...image.command];
+}
+
+/** The image's environment with the VM's on top; a name set again keeps its place. */
+function mergeEnvironment(image: readonly string[], vm: Readonly<Record<string, string>>): string[] {
+  const merged = new Map<string, string>();
+  for (const entry of image) {
+    const at = entry.indexOf("=");
+    if (at > 0) merged.set(entry.slice(0, at), entry.slice(at + 1));
+  }
+  for (const [name, value] of Object.entries(vm)) merged.set(name, value);
+  return Array.from(merged, ([name, value]) => `${name}=${value}`);
+}

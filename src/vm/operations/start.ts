@@ -1,0 +1,140 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { EmberError } from "../../errors/ember-error.ts";
+import type { Machine } from "../../hypervisor/hypervisor.ts";
+import { ensureRuntimeFolder, type Installation } from "../../installation.ts";
+import { formatNetwork4 } from "../../network/ipv4.ts";
+import type { Attachment } from "../../network/network.ts";
+import { recordEvent } from "../../state/events.ts";
+import { findImageById } from "../../state/images.ts";
+import type { Operation, OperationData } from "../../state/journal.ts";
+import { setVmHalted, setVmRunning, type VmRecord } from "../../state/vms.ts";
+import { chooseAccelerator } from "../acceleration.ts";
+import { clientPublicKey } from "../agent.ts";
+import { awaitAgent } from "../boot.ts";
+import { identityOf } from "../identity.ts";
+import { killMachine, requireVm, type VmStep, vmIdOf } from "./steps.ts";
+
+export const consoleLog = "console.log";
+
+/** Two programs may choose the same free port for the agent at once; the loser chooses again. */
+const portAttempts = 4;
+
+/** Gives the VM a hypervisor and its address, and waits for its agent. What it takes is given back when it fails. */
+export const startSteps: readonly VmStep[] = [
+  {
+    name: "hypervisor",
+    run: async (installation, data, signal) => {
+      const vm = requireVm(installation, data);
+      for (let attempt = 1; ; attempt++) {
+        try {
+          await launch(installation, vm, signal);
+          return undefined;
+        } catch (error) {
+          const lostPort =
+            error instanceof EmberError && error.code === "port-taken" && vm.ports.length === 0;
+          if (!lostPort || attempt === portAttempts) throw error;
+        }
+      }
+    },
+    undo: async (installation, data) => {
+      await killMachine(installation, vmIdOf(data));
+      removeInitrd(installation, vmIdOf(data));
+      await (await installation.network()).detach(vmIdOf(data));
+      setVmHalted(installation.db, vmIdOf(data), data["startedBefore"] === "yes" ? "stopped" : "created");
+    },
+  },
+  {
+    name: "agent",
+    run: async (installation, data, signal) => {
+      const vm = requireVm(installation, data);
+      await awaitAgent(installation, vm, signal);
+      // It holds the guest's private host key and is not needed once the kernel has unpacked it.
+      removeInitrd(installation, vm.id);
+      recordEvent(installation.db, "vm.started", vm.name);
+      return undefined;
+    },
+  },
+];
+
+export const startOperation: Operation<Installation> = {
+  kind: "vm.start",
+  recovery: "undo",
+  steps: startSteps,
+};
+
+async function launch(
+  installation: Installation,
+  vm: VmRecord,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const network = await installation.network();
+  const attachment = await network.attach({
+    vmId: vm.id,
+    mode: vm.networkMode,
+    mac: vm.mac,
+    block: formatNetwork4({ base: vm.blockBase, prefix: vm.blockPrefix }),
+    ports: vm.ports,
+  });
+  const { accelerator, machine } = await startHypervisor(installation, vm, attachment, signal);
+  setVmRunning(installation.db, vm.id, { process: machine.process, accelerator, agent: attachment.agent });
+}
+
+async function startHypervisor(
+  installation: Installation,
+  vm: VmRecord,
+  attachment: Attachment,
+  signal: AbortSignal | undefined,
+): Promise<{ accelerator: "kvm" | "hvf" | "tcg"; machine: Machine }> {
+  const { getKernel } = await import("../../kernel/store.ts");
+  const { baseInitrd } = await import("../../kernel/initrd.ts");
+  const { composeInitrd } = await import("../../guest/initrd/compose.ts");
+  const { identityJson } = await import("../../guest/identity.ts");
+  const hypervisor = await installation.hypervisor();
+  const storage = await installation.storage();
+  const image = findImageById(installation.db, vm.imageId);
+  if (image === undefined) throw new EmberError("image-not-found", `the image of VM '${vm.name}' is gone`);
+  const kernel = await getKernel(installation.paths, vm.kernel);
+  const base = await baseInitrd(installation, kernel);
+  const accelerator = await chooseAccelerator(installation, kernel, base);
+  const folder = installation.paths.vmFolder(vm.id);
+  const identity = identityOf(
+    vm,
+    image.config,
+    attachment.guest,
+    hypervisor.capabilities(),
+    clientPublicKey(installation),
+  );
+  await composeInitrd(base, identityJson(identity), initrdPath(installation, vm.id));
+  const machine = await hypervisor.start(
+    {
+      vmId: vm.id,
+      folder,
+      runtimeFolder: ensureRuntimeFolder(installation),
+      accelerator,
+      cpus: vm.cpus,
+      memoryBytes: vm.memoryBytes,
+      kernelPath: kernel.bootPath,
+      initrdPath: initrdPath(installation, vm.id),
+      bootArguments: vm.bootArguments,
+      drives: [{ ...storage.locate({ vmId: vm.id }), readOnly: false }],
+      nic: attachment.nic,
+      consoleLog,
+    },
+    signal,
+  );
+  return { accelerator, machine };
+}
+
+function initrdPath(installation: Installation, vmId: string): string {
+  return join(installation.paths.vmFolder(vmId), "initrd");
+}
+
+function removeInitrd(installation: Installation, vmId: string): void {
+  rmSync(initrdPath(installation, vmId), { force: true });
+}
+
+/** What the start steps need of a VM, for the journal. */
+export function startData(vm: VmRecord): OperationData {
+  return { vmId: vm.id, name: vm.name, startedBefore: vm.startedAt === null ? "no" : "yes" };
+}

@@ -1,0 +1,60 @@
+import { join } from "node:path";
+import { formatAddress4 } from "../network/ipv4.ts";
+import type { NetworkCapabilities } from "../network/network.ts";
+import type { VmRecord } from "../state/vms.ts";
+import type { VmDetails, VmSummary } from "../types.ts";
+import { statusOf } from "./status.ts";
+
+/** What the summaries of all VMs have in common; read once for a whole list. */
+export interface ViewContext {
+  readonly hypervisor: string;
+  readonly storage: string;
+  readonly addressing: Pick<NetworkCapabilities, "guestOffset" | "gatewayOffset">;
+  /** Names by id, for showing where a fork came from. */
+  readonly names: ReadonlyMap<string, string>;
+}
+
+export function toSummary(vm: VmRecord, context: ViewContext): VmSummary {
+  const status = statusOf(vm);
+  return {
+    id: vm.id,
+    name: vm.name,
+    status,
+    image: vm.imageName,
+    cpus: vm.cpus,
+    memoryBytes: vm.memoryBytes,
+    diskBytes: vm.diskBytes,
+    createdAt: vm.createdAt,
+    startedAt: vm.startedAt,
+    forkedFrom: vm.forkedFrom === null ? null : (context.names.get(vm.forkedFrom) ?? vm.forkedFrom),
+    hypervisor: context.hypervisor,
+    storage: context.storage,
+    network: {
+      mode: vm.networkMode,
+      guestIp: formatAddress4(vm.blockBase + context.addressing.guestOffset),
+      hostIp: formatAddress4(vm.blockBase + context.addressing.gatewayOffset),
+      mac: vm.mac,
+      ports: vm.ports,
+    },
+    pid: status === "running" || status === "paused" ? (vm.runtime?.process.pid ?? null) : null,
+  };
+}
+
+export function toDetails(
+  vm: VmRecord,
+  context: ViewContext,
+  places: { diskPath: string; folder: string },
+): VmDetails {
+  return {
+    ...toSummary(vm, context),
+    kernel: vm.kernel,
+    bootArguments: vm.bootArguments,
+    command: vm.command,
+    environment: vm.environment,
+    user: vm.user,
+    accelerator: vm.runtime?.accelerator ?? null,
+    diskPath: places.diskPath,
+    consoleLog: join(places.folder, "console.log"),
+    lastError: vm.lastError,
+  };
+}
