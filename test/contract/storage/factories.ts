@@ -1,0 +1,81 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { lookUpTool } from "../../../src/host/tools.ts";
+import { createQcow2 } from "../../../src/storage/qcow2/driver.ts";
+import { createReflink } from "../../../src/storage/reflink/driver.ts";
+import type { StorageConfig } from "../../../src/storage/storage.ts";
+import {
+  loopMount,
+  mib,
+  missingForMounts,
+  type StorageFactory,
+  type StorageUnderTest,
+  scratchFolder,
+  unmountAll,
+} from "./place.ts";
+
+function underTest(
+  driver: StorageFactory["driver"],
+  config: StorageConfig,
+  release: () => Promise<void>,
+): StorageUnderTest {
+  return {
+    storage: driver.create(config),
+    config,
+    again: () => driver.create(config),
+    [Symbol.asyncDispose]: release,
+  };
+}
+
+const reflink: StorageFactory["driver"] = { name: "reflink", create: createReflink };
+const qcow2: StorageFactory["driver"] = { name: "qcow2", create: createQcow2 };
+
+/** `reflink` in a folder of a btrfs that was there before. */
+export const reflinkOnBtrfs: StorageFactory = {
+  driver: reflink,
+  missing: () => missingForMounts("btrfs", ["mkfs.btrfs"]),
+  async make({ folderName = "storage", small = false } = {}) {
+    // Mixed: data and metadata share what space there is, so full is full.
+    const place = await loopMount(["mkfs.btrfs", "-q", "--mixed"], (small ? 24 : 200) * mib);
+    return underTest(reflink, { driver: "reflink", folder: join(place.path, folderName) }, async () => {
+      await place[Symbol.asyncDispose]();
+    });
+  },
+};
+
+/** `reflink` on the XFS file system that its own `init` makes and mounts. */
+export const reflinkOnOwnXfs: StorageFactory = {
+  driver: reflink,
+  missing: () => missingForMounts("xfs", ["mkfs.xfs", "flock"]),
+  async make({ folderName = "storage" } = {}) {
+    const place = scratchFolder();
+    const folder = join(place.path, folderName);
+    const config = { driver: "reflink", folder, backingFile: `${folder}.xfs`, backingBytes: 301 * mib };
+    return underTest(reflink, config, async () => {
+      if (existsSync(folder)) await unmountAll(folder);
+      place[Symbol.dispose]();
+    });
+  },
+};
+
+/** `qcow2` on a file system that cannot clone. */
+export const qcow2OnExt4: StorageFactory = {
+  driver: qcow2,
+  missing() {
+    const absent = ["qemu-img", "qemu-io"].filter((tool) => lookUpTool(tool) === undefined);
+    if (absent.length === 0) return undefined;
+    return { requirement: "qcow2", reason: `not installed: ${absent.join(", ")}` };
+  },
+  async make({ folderName = "storage", small = false } = {}) {
+    if (small) {
+      const mounted = await loopMount(["mkfs.ext4", "-q", "-F"], 16 * mib);
+      return underTest(qcow2, { driver: "qcow2", folder: join(mounted.path, folderName) }, async () => {
+        await mounted[Symbol.asyncDispose]();
+      });
+    }
+    const place = scratchFolder();
+    return underTest(qcow2, { driver: "qcow2", folder: join(place.path, folderName) }, async () => {
+      place[Symbol.dispose]();
+    });
+  },
+};
