@@ -11,6 +11,7 @@ export const platformName: PlatformFacts["platformName"] = current.platformName;
 export const processStartTime: PlatformFacts["processStartTime"] = current.processStartTime;
 export const bootId: PlatformFacts["bootId"] = current.bootId;
 export const findProcesses: PlatformFacts["findProcesses"] = current.findProcesses;
+export const processUsage: PlatformFacts["processUsage"] = current.processUsage;
 export const defaultStateDir: PlatformFacts["defaultStateDir"] = current.defaultStateDir;
 export const runtimeBase: PlatformFacts["runtimeBase"] = current.runtimeBase;
 export const extraToolFolders: PlatformFacts["extraToolFolders"] = current.extraToolFolders;

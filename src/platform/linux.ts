@@ -1,21 +1,43 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Drivers } from "./drivers.ts";
-import type { Environment, PlatformFacts } from "./platform.ts";
+import type { Environment, PlatformFacts, ProcessUsage } from "./platform.ts";
 
 export const platformName: PlatformFacts["platformName"] = "linux";
 
-/** Field 22 of /proc/PID/stat, in clock ticks since boot (proc(5)); field 3 "Z" is a process that has ended. */
+/**
+ * Field 22 of /proc/PID/stat, in clock ticks since boot (proc(5)); field 3 "Z" is a process that has ended. Not
+ * quite yet while other threads of it are left (field 20): they still hold its files, and the locks on them.
+ */
 export const processStartTime: PlatformFacts["processStartTime"] = (pid: number): string | undefined => {
-  let stat: string;
+  const fields = processFields(pid);
+  const dead = fields?.[0] === "X" || (fields?.[0] === "Z" && Number(fields[17]) <= 1);
+  return dead ? undefined : fields?.[19];
+};
+
+/** /proc/PID/stat from field 3 on. The name (field 2) is in parentheses and may hold anything, those included. */
+function processFields(pid: number): string[] | undefined {
   try {
-    stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   } catch {
     return undefined; // no such process
   }
-  // The name (field 2) is in parentheses and may hold anything, so count from the last one.
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19];
+}
+
+/** The unit of processor times in /proc is fixed at a hundredth of a second. */
+const ticksPerSecond = 100;
+
+export const processUsage: PlatformFacts["processUsage"] = (pid: number): ProcessUsage | undefined => {
+  const fields = processFields(pid);
+  if (fields === undefined) return undefined;
+  try {
+    const resident = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+    const ticks = Number(fields[11]) + Number(fields[12]);
+    return { cpuSeconds: ticks / ticksPerSecond, residentBytes: Number(resident?.[1] ?? 0) * 1024 };
+  } catch {
+    return undefined; // it ended while we looked
+  }
 };
 
 let boot: string | undefined;

@@ -8,6 +8,8 @@ export interface PlatformFacts {
   bootId(): string;
   /** Pids of this host's processes whose command line has `needle` as a whole argument. */
   findProcesses(needle: string): number[];
+  /** What a live process has used; undefined when there is none. */
+  processUsage(pid: number): ProcessUsage | undefined;
   /** Where state lives when neither flag nor environment says so. */
   defaultStateDir(environment: Environment): string;
   /** A short private folder's parent for sockets (104 bytes is the limit for a socket's path on macOS). */
@@ -16,6 +18,12 @@ export interface PlatformFacts {
   readonly extraToolFolders: readonly string[];
   /** The command that installs a program here, for the hint of `tool-missing`. */
   installHint(tool: string): string;
+}
+
+export interface ProcessUsage {
+  /** Processor seconds, of all its threads, since its start. */
+  readonly cpuSeconds: number;
+  readonly residentBytes: number;
 }
 
 /** The part of the environment that ember reads; handed in by the CLI, so that tests can set it. */
