@@ -1,0 +1,52 @@
+# ember's targets. `make help` lists them; each does its own set-up.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+BUN := $(CURDIR)/scripts/bun
+export EMBER_BUILD_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ember-build
+
+.PHONY: help setup guest build build-all build-lib demo test test-quick lint format bench clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+
+setup: node_modules/.package-lock.json ## Install the system and npm packages that are missing
+	@scripts/setup
+
+node_modules/.package-lock.json: package.json package-lock.json
+	@echo "installing npm packages"
+	@npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+guest: setup ## Build the guest binary for both architectures
+	@$(MAKE) --no-print-directory -s -C guest build
+
+build: guest ## Build this host's executable: dist/ember
+	@$(BUN) scripts/build.ts host
+
+build-all: guest ## Build all four executables: dist/ember-{linux,darwin}-{x64,arm64}
+	@$(BUN) scripts/build.ts all
+
+build-lib: guest ## Build the npm package: dist/npm
+	@$(BUN) scripts/build-lib.ts
+
+demo: build ## Show what ember does, on this machine
+	@scripts/demo
+
+test: build build-lib ## Run every check and test
+	@$(BUN) scripts/test.ts
+
+test-quick: guest ## Run the checks and the tests that boot no guest
+	@$(BUN) scripts/test.ts --quick
+
+lint: setup ## Check types, format and style
+	@$(BUN) scripts/test.ts --lint
+
+format: setup ## Format the sources
+	@node_modules/.bin/biome check --write . && gofmt -w guest
+
+bench: build ## Measure, against OpenSSH and bare QEMU
+	@$(BUN) bench/main.ts
+
+clean: ## Remove what was built (not the caches)
+	rm -rf dist node_modules

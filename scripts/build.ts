@@ -1,0 +1,70 @@
+// Compiles the executables: `build.ts host` makes dist/ember, `build.ts all` the four of a release.
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import { arch, platform } from "node:os";
+import { join } from "node:path";
+
+const root = join(import.meta.dir, "..");
+const dist = join(root, "dist");
+
+interface Target {
+  readonly os: "linux" | "darwin";
+  readonly cpu: "x64" | "arm64";
+}
+
+const all: readonly Target[] = [
+  { os: "linux", cpu: "x64" },
+  { os: "linux", cpu: "arm64" },
+  { os: "darwin", cpu: "x64" },
+  { os: "darwin", cpu: "arm64" },
+];
+
+/** Each executable is built with its own conditions, so that it holds its own platform's drivers and guest binary only. */
+function build(target: Target, outfile: string): void {
+  const guest = target.cpu === "x64" ? "guest-amd64" : "guest-arm64";
+  const result = spawnSync(
+    process.execPath,
+    [
+      "build",
+      "--compile",
+      "--minify",
+      "--bytecode",
+      "--format=esm",
+      `--target=bun-${target.os}-${target.cpu}`,
+      ...["compiled", target.os, guest].map((condition) => `--conditions=${condition}`),
+      join(root, "src/cli/main.ts"),
+      `--outfile=${outfile}`,
+    ],
+    { cwd: root, encoding: "utf8" },
+  );
+  if (result.status !== 0) {
+    process.stderr.write(`${result.stdout}${result.stderr}`);
+    process.exit(1);
+  }
+  console.log(`built ${outfile.slice(root.length + 1)} (${Math.round(statSync(outfile).size / 2 ** 20)} MiB)`);
+}
+
+/** Newest change of anything that goes into an executable. */
+function newestInput(): number {
+  const files = ["src", "dist/guest"].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((name) => join(root, folder, name)),
+  );
+  const times = [...files, join(root, "package.json"), join(root, "package-lock.json"), import.meta.path]
+    .map((file) => statSync(file))
+    .filter((facts) => facts.isFile())
+    .map((facts) => facts.mtimeMs);
+  return Math.max(...times);
+}
+
+function buildIfOlder(target: Target, outfile: string): void {
+  if (existsSync(outfile) && statSync(outfile).mtimeMs > newestInput()) return;
+  build(target, outfile);
+}
+
+mkdirSync(dist, { recursive: true });
+if (process.argv[2] === "all") {
+  for (const target of all) buildIfOlder(target, join(dist, `ember-${target.os}-${target.cpu}`));
+} else {
+  const os = platform() === "darwin" ? "darwin" : "linux";
+  buildIfOlder({ os, cpu: arch() === "arm64" ? "arm64" : "x64" }, join(dist, "ember"));
+}

@@ -1,0 +1,160 @@
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+
+const root = join(import.meta.dir, "..", "..");
+/** The executable under test: what users run. */
+export const executable: string = process.env["EMBER_EXECUTABLE"] ?? join(root, "dist", "ember");
+
+/** Downloads that are the same for every test, kept between runs (kernels, package lists). */
+export const sharedCache: string = join(
+  process.env["EMBER_BUILD_CACHE"] ?? join(homedir(), ".cache", "ember-build"),
+  "downloads",
+);
+
+export interface CommandResult {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface CommandOptions {
+  readonly input?: string | Uint8Array;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly timeoutMs?: number;
+  readonly cwd?: string;
+  /** Ends the command with this signal when its standard error, or the file system, says it is time. */
+  readonly killWhen?: { readonly signal: NodeJS.Signals; readonly after: () => boolean };
+}
+
+/** An installation of a test's own, removed at its end with everything that it left on the host. */
+export class TestInstallation implements AsyncDisposable {
+  readonly stateDir: string;
+  readonly #home: string;
+
+  constructor(options: { readonly folderName?: string } = {}) {
+    this.#home = mkdtempSync(join(tmpdir(), "ember-e2e-"));
+    this.stateDir = join(this.#home, options.folderName ?? "state");
+    mkdirSync(sharedCache, { recursive: true });
+  }
+
+  /** Runs `ember ARGS...` to its end, whatever its status. */
+  run(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+    return runCommand(executable, args, { ...options, env: { ...this.environment, ...options.env } });
+  }
+
+  /** Runs `ember ARGS...`, which must succeed; returns its standard output without the last line end. */
+  async ok(args: readonly string[], options: CommandOptions = {}): Promise<string> {
+    const result = await this.run(args, options);
+    if (result.status !== 0) {
+      throw new Error(`ember ${args.join(" ")} ended with ${result.status}: ${result.stderr}${result.stdout}`);
+    }
+    return result.stdout.replace(/\n$/, "");
+  }
+
+  /** Runs `ember ARGS... --format json` and parses the result. */
+  async json(args: readonly string[]): Promise<unknown> {
+    const at = args.indexOf("--");
+    const all = at === -1 ? [...args, "--format", "json"] : [...args.slice(0, at), "--format", "json", ...args.slice(at)];
+    return JSON.parse(await this.ok(all));
+  }
+
+  get environment(): Record<string, string> {
+    return {
+      PATH: process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin",
+      HOME: this.#home,
+      EMBER_STATE_DIR: this.stateDir,
+      EMBER_CACHE_DIR: sharedCache,
+    };
+  }
+
+  /** What this installation left on the host: processes, mounts, loop devices. Empty when all is well. */
+  leftovers(): string[] {
+    return [...processesNaming(this.#home), ...mountsBelow(this.#home), ...loopDevicesOn(this.#home)];
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (existsSync(this.stateDir)) await this.run(["deinit", "--purge", "--quiet"]);
+    for (const line of processesNaming(this.#home)) process.kill(Number(line.split(" ")[1]), "SIGKILL");
+    for (const line of mountsBelow(this.#home)) spawnSync("umount", ["-l", line.split(" ")[1] ?? ""]);
+    for (const line of loopDevicesOn(this.#home)) spawnSync("losetup", ["-d", line.split(" ")[1] ?? ""]);
+    rmSync(this.#home, { recursive: true, force: true });
+  }
+}
+
+export function runCommand(
+  command: string,
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<CommandResult> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, [...args], { cwd: options.cwd, env: { ...options.env } });
+    const stdout: Buffer[] = [];
+    const stderr: Buffer[] = [];
+    child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));
+    child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
+    const timer = setTimeout(() => child.kill("SIGKILL"), options.timeoutMs ?? 300_000);
+    const watch = options.killWhen;
+    const watcher =
+      watch === undefined ? undefined : setInterval(() => watch.after() && child.kill(watch.signal), 5);
+    child.on("error", reject);
+    child.on("close", (code, signal) => {
+      clearTimeout(timer);
+      clearInterval(watcher);
+      const status = code ?? 128 + (signal === "SIGKILL" ? 9 : signal === "SIGINT" ? 2 : 15);
+      resolve({ status, stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() });
+    });
+    child.stdin.on("error", () => undefined); // a command need not read its input
+    child.stdin.end(options.input);
+  });
+}
+
+/** "process PID COMMAND" for every process whose working folder or arguments lie below `folder`. */
+export function processesNaming(folder: string): string[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .flatMap((pid) => {
+      try {
+        const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+        const environment = readFileSync(`/proc/${pid}/environ`, "utf8");
+        return command.includes(folder) || environment.includes(folder) ? [`process ${pid} ${command.slice(0, 100)}`] : [];
+      } catch {
+        return []; // it ended meanwhile
+      }
+    });
+}
+
+function mountsBelow(folder: string): string[] {
+  return readFileSync("/proc/self/mounts", "utf8")
+    .split("\n")
+    .map((line) => (line.split(" ")[1] ?? "").replaceAll("\\040", " "))
+    .filter((path) => path.startsWith(folder))
+    .map((path) => `mount ${path}`);
+}
+
+function loopDevicesOn(folder: string): string[] {
+  return spawnSync("losetup", ["-l", "-n", "-O", "NAME,BACK-FILE"], { encoding: "utf8" })
+    .stdout.split("\n")
+    .filter((line) => line.includes(folder))
+    .map((line) => `loop ${line.trim().split(/\s+/)[0]}`);
+}
+
+/** Processes of QEMU that belong to an installation, wherever its state folder is: their working folder tells. */
+export function hypervisorsOf(stateDir: string): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("qemu-system") && cwdOf(pid).startsWith(stateDir);
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
+
+function cwdOf(pid: string): string {
+  const { stdout } = spawnSync("readlink", [`/proc/${pid}/cwd`], { encoding: "utf8" });
+  return stdout.trim();
+}
