@@ -1,0 +1,34 @@
+import type { Group, Leaf } from "../../parser/command.ts";
+
+const leaf = (name: string, summary: string, load: Leaf["load"]): Leaf => ({
+  kind: "command",
+  name,
+  summary,
+  load,
+});
+
+export const imageGroup: Group = {
+  kind: "group",
+  name: "image",
+  summary: "fetch, make and delete the images that VMs start from",
+  children: [
+    leaf(
+      "pull",
+      "fetch an image from a registry, an OCI folder or an archive",
+      async () => (await import("./pull.ts")).pull,
+    ),
+    leaf(
+      "bootstrap",
+      "make a Debian image from its packages, without a registry",
+      async () => (await import("./bootstrap.ts")).bootstrap,
+    ),
+    leaf(
+      "import",
+      "make an image from a root file system archive",
+      async () => (await import("./import.ts")).importImage,
+    ),
+    leaf("list", "list images", async () => (await import("./list.ts")).list),
+    leaf("inspect", "show everything about an image", async () => (await import("./inspect.ts")).inspect),
+    leaf("delete", "delete an image", async () => (await import("./delete.ts")).deleteImage),
+  ],
+};

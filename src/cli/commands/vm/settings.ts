@@ -1,0 +1,23 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { mergeSettings, type VmSettings } from "../../config/vm-settings.ts";
+import type { Session } from "../../session.ts";
+
+/** The global configuration, under the file if one was given. Throws `invalid-config`, `file-not-found`. */
+export async function settingsFromFiles(session: Session, vmConfig: string | undefined): Promise<VmSettings> {
+  const stateDir = await session.stateDir();
+  // Most installations have neither file, and then the YAML reader is not loaded.
+  if (vmConfig === undefined && !existsSync(join(stateDir, "config.yaml"))) return {};
+  const { readGlobalConfig, readVmFile } = await import("../../config/read.ts");
+  const global = await readGlobalConfig(stateDir, session.context);
+  return mergeSettings(global, vmConfig === undefined ? {} : await readVmFile(vmConfig, session.context));
+}
+
+/** The option that lets the key of `ssh.key` in, when there is one. Throws `file-not-found`, `invalid-config`. */
+export async function authorizedKeysOf(
+  settings: VmSettings,
+): Promise<{ authorizedKeys?: readonly string[] }> {
+  if (settings.sshKey === undefined) return {};
+  const { publicKeyOf } = await import("../../config/public-key.ts");
+  return { authorizedKeys: [await publicKeyOf(settings.sshKey)] };
+}

@@ -1,0 +1,121 @@
+import * as v from "valibot";
+import { toEmberError } from "../../errors/ember-error.ts";
+import { closest } from "../parser/closest.ts";
+import type { Parser } from "../parser/flag.ts";
+import { line, reference, vmName } from "../parser/kinds.ts";
+import { cidr, portMapping } from "../parser/network.ts";
+import { size } from "../parser/size.ts";
+import type { VmSettings } from "./vm-settings.ts";
+
+/** Text that the parser of the matching flag accepts, so that a file and the command line never differ. */
+const parsed = <T>(parser: Parser<T>) =>
+  v.pipe(
+    v.string(({ received }) => `must be text, not ${received}`),
+    v.rawTransform<string, T>(({ dataset, addIssue, NEVER }) => {
+      try {
+        return parser(dataset.value, "the value");
+      } catch (thrown) {
+        const error = toEmberError(thrown);
+        addIssue({ message: error.hint === undefined ? error.message : `${error.message} (${error.hint})` });
+        return NEVER;
+      }
+    }),
+  );
+
+const wholeNumber = v.pipe(
+  v.number(({ received }) => `must be a whole number, not ${received}`),
+  v.check(
+    (number) => Number.isInteger(number) && number >= 1 && number < 1_000_000,
+    "must be a whole number from 1",
+  ),
+);
+
+/** YAML reads 1.10 as 1.1, so only what cannot be changed on the way is taken without quotes. */
+const variable = v.pipe(
+  v.union([v.string(), v.pipe(v.number(), v.safeInteger()), v.boolean()], "must be text: put it in quotes"),
+  v.transform(String),
+);
+
+const network = v.strictObject({
+  subnet: v.optional(parsed(cidr)),
+  ports: v.optional(v.array(parsed(portMapping), 'must be a list such as ["8080:80"]')),
+});
+
+const networkName = v.picklist(
+  ["default", "none"],
+  "must be default, none, or a mapping with subnet and ports",
+);
+
+const ssh = v.strictObject({
+  user: v.optional(parsed(line)),
+  key: v.optional(parsed(line)),
+});
+
+const shared = {
+  image: v.optional(parsed(reference)),
+  cpus: v.optional(wholeNumber),
+  memory: v.optional(parsed(size)),
+  disk_size: v.optional(parsed(size)),
+  kernel: v.optional(parsed(reference)),
+  boot_args: v.optional(parsed(line)),
+  // Not a union: its errors would not say which key is wrong.
+  network: v.optional(v.lazy((input) => (typeof input === "string" ? networkName : network))),
+  env: v.optional(v.record(v.pipe(v.string(), v.regex(/^[^=\0]+$/, "is not a variable's name")), variable)),
+  ssh: v.optional(ssh),
+};
+
+const vmFile = v.strictObject({ name: v.optional(parsed(vmName)), ...shared });
+/** A name in the global configuration would give every VM the same one. */
+const globalFile = v.strictObject(shared);
+
+export type FileKind = "vm" | "global";
+
+export type Checked =
+  | { readonly settings: VmSettings }
+  | { readonly problem: string; readonly hint: string | undefined };
+
+/** A file's content as settings, or what is wrong with it, naming the key and the closest one that is known. */
+export function checkSettings(content: unknown, kind: FileKind): Checked {
+  const schema = kind === "vm" ? vmFile : globalFile;
+  const result = v.safeParse(schema, content, { abortEarly: true, abortPipeEarly: true });
+  if (!result.success) return explain(result.issues[0], Object.keys(schema.entries));
+  const { memory, disk_size, boot_args, network: net, env, ssh: login, ...same } = result.output;
+  return {
+    settings: {
+      ...same,
+      memoryBytes: memory,
+      diskBytes: disk_size,
+      bootArguments: boot_args,
+      network: typeof net === "string" ? net : net?.subnet,
+      ports: typeof net === "string" ? undefined : net?.ports,
+      environment: env,
+      user: login?.user,
+      sshKey: login?.key,
+    },
+  };
+}
+
+function explain(issue: v.BaseIssue<unknown>, topLevelKeys: readonly string[]): Checked {
+  const path = v.getDotPath(issue) ?? "";
+  if (issue.type !== "strict_object") {
+    return { problem: path === "" ? issue.message : `'${path}' ${issue.message}`, hint: undefined };
+  }
+  if (path === "")
+    return { problem: "it must be a mapping of keys to values", hint: "begin with: image: debian" };
+  const parent = path.includes(".") ? path.slice(0, path.lastIndexOf(".")) : "";
+  const key = path.slice(parent === "" ? 0 : parent.length + 1);
+  const known = knownKeys(parent, topLevelKeys);
+  // The mapping itself has the wrong type.
+  if (issue.expected !== "never")
+    return { problem: `'${path}' must be a mapping`, hint: `its keys: ${known.join(", ")}` };
+  const meant = closest(key, known);
+  const prefix = parent === "" ? "" : `${parent}.`;
+  const hint = meant === undefined ? `known keys: ${known.join(", ")}` : `did you mean '${prefix}${meant}'?`;
+  return { problem: `unknown key '${path}'`, hint };
+}
+
+function knownKeys(parent: string, topLevelKeys: readonly string[]): readonly string[] {
+  if (parent === "network") return Object.keys(network.entries);
+  if (parent === "ssh") return Object.keys(ssh.entries);
+  return topLevelKeys;
+}

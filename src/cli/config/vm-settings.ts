@@ -1,0 +1,41 @@
+import type { CreateVmOptions, PortMapping } from "../../types.ts";
+import { type Defined, defined } from "../parser/defined.ts";
+
+/** What a file or the flags say about a new VM; what is undefined is left to the next source. */
+export interface VmSettings {
+  readonly name?: string | undefined;
+  readonly image?: string | undefined;
+  readonly cpus?: number | undefined;
+  readonly memoryBytes?: number | undefined;
+  readonly diskBytes?: number | undefined;
+  readonly kernel?: string | undefined;
+  readonly network?: string | undefined;
+  readonly ports?: readonly PortMapping[] | undefined;
+  readonly environment?: Readonly<Record<string, string>> | undefined;
+  readonly user?: string | undefined;
+  readonly bootArguments?: string | undefined;
+  /** Absolute path of a key whose public half may log in. */
+  readonly sshKey?: string | undefined;
+}
+
+/**
+ * Later sources win. The environment is merged variable by variable; everything else, the list of ports included, is
+ * taken whole from the last source that has it.
+ */
+export function mergeSettings(...sources: readonly VmSettings[]): VmSettings {
+  let merged: VmSettings = {};
+  for (const source of sources) {
+    const environment = { ...merged.environment, ...source.environment };
+    merged = { ...merged, ...defined(source), environment };
+  }
+  return merged;
+}
+
+/** The settings in the library's words, without name and image. */
+export function toCreateOptions(
+  settings: VmSettings,
+): Defined<Pick<CreateVmOptions, "cpus" | "memoryBytes" | "diskBytes" | "kernel" | "network">> &
+  Defined<Pick<CreateVmOptions, "ports" | "environment" | "user" | "bootArguments">> {
+  const { cpus, memoryBytes, diskBytes, kernel, network, ports, environment, user, bootArguments } = settings;
+  return defined({ cpus, memoryBytes, diskBytes, kernel, network, ports, environment, user, bootArguments });
+}

@@ -1,0 +1,49 @@
+import type { Progress } from "../../types.ts";
+import { renderElapsed, renderSize } from "./quantity.ts";
+import type { Look } from "./style.ts";
+import { printable, truncate } from "./text.ts";
+
+export interface RunningTask {
+  readonly label: string;
+  readonly startedAtMs: number;
+  progress: Progress | undefined;
+}
+
+/**
+ * One line for everything that is going on: spinner, what is being done, its present step, a bar when the end is
+ * known, and the time it has taken. Never wider than the terminal: a line that wraps cannot be redrawn.
+ */
+export function progressLine(
+  tasks: readonly RunningTask[],
+  frame: number,
+  nowMs: number,
+  look: Look,
+): string {
+  const task = tasks.at(-1);
+  if (task === undefined) return "";
+  const spinner = look.spinner[frame % look.spinner.length] ?? "";
+  const others = tasks.length > 1 ? ` (and ${tasks.length - 1} more)` : "";
+  const step = task.progress === undefined ? "" : `: ${printable(task.progress.step)}`;
+  const elapsed = renderElapsed(Math.floor((nowMs - task.startedAtMs) / 100) * 100);
+  const tail = [amount(task.progress), elapsed].filter((part) => part !== "").join("  ");
+  const room = (look.width ?? 80) - 1 - spinner.length - 1 - 2 - tail.length;
+  const head = truncate(
+    `${printable(task.label)}${others}${step}`,
+    Math.max(8, room),
+    "start",
+    look.ellipsis,
+  );
+  return `${look.paint(spinner, "good")} ${head}  ${look.paint(tail, "dim")}`;
+}
+
+const barWidth = 16;
+
+function amount(progress: Progress | undefined): string {
+  const { done, total } = progress ?? {};
+  if (done === undefined) return "";
+  if (total === undefined || total <= 0) return renderSize(done);
+  const share = Math.min(1, Math.max(0, done / total));
+  const full = Math.round(share * barWidth);
+  const bar = `[${"#".repeat(full)}${".".repeat(barWidth - full)}]`;
+  return `${bar} ${Math.floor(share * 100)}% of ${renderSize(total)}`;
+}
