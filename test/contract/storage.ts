@@ -1,4 +1,4 @@
-import { describe, test } from "bun:test";
+import { describe, setDefaultTimeout, test } from "bun:test";
 import { cloneTests } from "./storage/clones.ts";
 import { faultTests } from "./storage/faults.ts";
 import { lifecycleTests } from "./storage/lifecycle.ts";
@@ -9,10 +9,10 @@ import { type StorageFactory, skipReason } from "./storage/place.ts";
  * Each test gets a storage of its own; all that it made is gone afterwards, also when it fails.
  */
 export function storageContract(name: string, factory: StorageFactory): void {
+  setDefaultTimeout(120_000); // a guard against hanging on a busy machine, no measurement
   describe(`storage contract: ${name}`, () => {
-    const reason = skipReason(factory);
+    const reason = skipReason(`storage contract: ${name}`, factory);
     if (reason !== undefined) {
-      console.warn(`skipped: storage contract: ${name}: ${reason}`);
       test.skip(`needs what is missing here: ${reason}`, () => undefined);
       return;
     }

@@ -23,6 +23,8 @@ import { mountFile, mountState, unmountFile } from "./mount.ts";
 /** A sparse file with an XFS in it, mounted at the storage's folder. Linux, and to mount it, root. */
 export interface BackingFile {
   readonly hostFolder: string;
+  /** Throws `disk-full` when the file system that holds the file is full: nothing new is begun then. */
+  checkRoom(): void;
   /** Post-condition: the file exists and is mounted. Idempotent; a file that exists is never formatted again. */
   init(): Promise<void>;
   /** As Storage.open; below a millisecond when it is mounted. */
@@ -45,6 +47,9 @@ export function backingFileOf(config: StorageConfig): BackingFile | undefined {
   return {
     hostFolder: dirname(file),
     lowerFull,
+    checkRoom: () => {
+      if (lowerFull()) throw lowerFileSystemFull(`make a disk in '${folder}'`);
+    },
     init: () => init(file, folder, config.backingBytes ?? 0),
     open: () => open(file, folder, lowerFull),
     deinit: async (purge) => {

@@ -44,7 +44,11 @@ export function createReflink(config: StorageConfig): Storage {
       guarded(`take down the storage at '${layout.folder}'`, () => deinit(layout, backing, purge)),
 
     stagingPath: async (imageId) => imageStagingPath(layout, { imageId }),
-    importImage: (image, path) => guarded("import an image", () => importImageFile(layout, image, path)),
+    importImage: (image, path) =>
+      guarded("import an image", async () => {
+        backing?.checkRoom();
+        await importImageFile(layout, image, path);
+      }),
 
     cloneImage: (image, vm, options) =>
       guarded("clone an image", async () => {
@@ -53,11 +57,13 @@ export function createReflink(config: StorageConfig): Storage {
         if (statIfThere(source) === undefined) {
           throw new EmberError("image-not-found", `image '${image.imageId}' has no disk`);
         }
+        backing?.checkRoom();
         return clone(layout, source, final, vm, options);
       }),
     cloneVm: (source, vm, options) =>
       guarded("clone a VM's disk", async () => {
         const final = vmPath(layout, vm);
+        backing?.checkRoom();
         return clone(layout, vmIfThere(source), final, vm, options);
       }),
     locate: (vm) => ({ path: vmPath(layout, vm), format: "raw" }),

@@ -1,13 +1,16 @@
-import { readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
-import { dirname } from "node:path";
+import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EmberError } from "../../errors/ember-error.ts";
 import { run } from "../../host/run.ts";
 import { findTool } from "../../host/tools.ts";
 
-/** What is mounted at `folder` itself, undefined when nothing is. `device` is "major:minor". */
-export function mountedAt(folder: string): { readonly device: string } | undefined {
-  const point = realpathSync(folder);
+/**
+ * What is mounted at `folder` itself, undefined when nothing is. `device` is "major:minor". Does not touch the folder:
+ * a file system that has shut itself down answers every question with an error.
+ */
+function mountedAt(folder: string): { readonly device: string } | undefined {
+  const point = join(realpathSync(dirname(folder)), basename(folder));
   let device: string | undefined;
   for (const line of readFileSync("/proc/self/mountinfo", "utf8").split("\n")) {
     const fields = line.split(" "); // proc_pid_mountinfo(5): id, parent, major:minor, root, mount point, ...
@@ -38,7 +41,7 @@ function sameFile(first: string, second: string): boolean {
 
 /** Whether `file` is what is mounted at `folder`: "no" when nothing is mounted there, "other" for something else. */
 export function mountState(folder: string, file: string): "ours" | "other" | "no" {
-  if (statSync(folder, { throwIfNoEntry: false }) === undefined) return "no";
+  if (!existsSync(dirname(folder))) return "no";
   const mounted = mountedAt(folder);
   if (mounted === undefined) return "no";
   const below = loopFile(`/sys/dev/block/${mounted.device}`);

@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { lookUpTool } from "../../../src/host/tools.ts";
 import { createQcow2 } from "../../../src/storage/qcow2/driver.ts";
@@ -52,7 +51,7 @@ export const reflinkOnOwnXfs: StorageFactory = {
     const folder = join(place.path, folderName);
     const config = { driver: "reflink", folder, backingFile: `${folder}.xfs`, backingBytes: 301 * mib };
     return underTest(reflink, config, async () => {
-      if (existsSync(folder)) await unmountAll(folder);
+      await unmountAll(folder);
       place[Symbol.dispose]();
     });
   },

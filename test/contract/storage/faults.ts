@@ -102,7 +102,7 @@ export function faultTests(factory: StorageFactory): void {
       expect(readdirSync(join(config.folder, "staging"))).toEqual([]);
       await expectBytes(storage.locate({ vmId: vmId(1) }), { 0: 0x33, [mib]: 0x22 });
       for (const id of made) expect(await diskBytes(storage.locate({ vmId: id }))).toBe(imageBytes);
-    }, 120_000);
+    });
 
     test("killed at any moment, a fork is there in full or not at all, and the source is whole", async () => {
       await using place = await factory.make();
@@ -137,7 +137,7 @@ export function faultTests(factory: StorageFactory): void {
       await storage.removeVm({ vmId: vmId(1) });
       const layers = join(config.folder, "layers");
       if (existsSync(layers)) expect(readdirSync(layers)).toEqual([]);
-    }, 120_000);
+    });
   });
 }
 

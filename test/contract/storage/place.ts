@@ -22,14 +22,15 @@ export interface StorageFactory {
   make(options?: { readonly folderName?: string; readonly small?: boolean }): Promise<StorageUnderTest>;
 }
 
-/** Why a suite is skipped. Throws instead when EMBER_REQUIRE says that it must run here. */
-export function skipReason(factory: Pick<StorageFactory, "missing">): string | undefined {
+/** Why a suite is skipped, printed as well. Throws instead when EMBER_REQUIRE says that it must run here. */
+export function skipReason(suite: string, factory: Pick<StorageFactory, "missing">): string | undefined {
   const missing = factory.missing();
   if (missing === undefined) return undefined;
   const required = (process.env["EMBER_REQUIRE"] ?? "").split(",");
   if (required.includes(missing.requirement)) {
     throw new Error(`EMBER_REQUIRE names '${missing.requirement}', but ${missing.reason}`);
   }
+  console.warn(`skipped: ${suite}: ${missing.reason}`);
   return missing.reason;
 }
 
@@ -77,13 +78,18 @@ export async function loopMount(
 
 /** Unmounts whatever is mounted at `path`, several times over when it must be. */
 export async function unmountAll(path: string): Promise<void> {
-  for (let attempts = 0; attempts < 10; attempts += 1) {
-    const { status } = await run("mountpoint", ["-q", path], { okStatuses: [0, 1, 32] });
-    if (status !== 0) return;
-    const ended = await run("umount", [path], { okStatuses: [0, 1, 32] });
-    if (ended.status !== 0) await Bun.sleep(100); // something lets go of it in a moment
+  for (let attempts = 0; attempts < 50; attempts += 1) {
+    if ((await mountsAt(path)) === 0) return;
+    const { status } = await run("umount", ["--", path], { okStatuses: [0, 1, 32] });
+    if (status !== 0) await Bun.sleep(100); // something lets go of it in a moment
   }
   throw new Error(`'${path}' is still mounted`);
+}
+
+/** How many file systems are mounted at `path`, one over the other. */
+export async function mountsAt(path: string): Promise<number> {
+  const { stdout } = await run("findmnt", ["-rn", "-o", "ID", "--mountpoint", path], { okStatuses: [0, 1] });
+  return stdout.split("\n").filter((line) => line !== "").length;
 }
 
 export const mib: number = 1024 ** 2;

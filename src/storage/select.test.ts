@@ -1,0 +1,109 @@
+import { describe, expect, setDefaultTimeout, spyOn, test } from "bun:test";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { codeOf } from "../../test/contract/storage/disks.ts";
+import {
+  gib,
+  loopMount,
+  mib,
+  missingForMounts,
+  skipReason,
+  unmountAll,
+} from "../../test/contract/storage/place.ts";
+import { run } from "../host/run.ts";
+import { chooseStorage, defaultBackingBytes, type StorageWish } from "./select.ts";
+
+setDefaultTimeout(120_000);
+const reason = skipReason("choice of a storage", {
+  missing: () => missingForMounts("reflink", ["mkfs.btrfs", "mkfs.xfs", "mkfs.ext4", "flock"]),
+});
+
+/** A file system of the kind, and a choice made in a state folder on it; whatever the choice mounted is gone after. */
+async function on(kind: "btrfs" | "ext4") {
+  const mkfs = kind === "btrfs" ? ["mkfs.btrfs", "-q"] : ["mkfs.ext4", "-q", "-F", "-m", "0"];
+  const host = await loopMount(mkfs, 400 * mib);
+  const stateDir = join(host.path, "state");
+  return {
+    host: host.path,
+    stateDir,
+    choose: (wish: Partial<StorageWish> = {}) => chooseStorage({ storage: "auto", stateDir, ...wish }),
+    [Symbol.asyncDispose]: async () => {
+      await unmountAll(join(stateDir, "storage"));
+      await host[Symbol.asyncDispose]();
+    },
+  };
+}
+
+describe.skipIf(reason !== undefined)("choice of a storage", () => {
+  test("a state folder that shares blocks is used as it is, and nothing is left by the probe", async () => {
+    await using it = await on("btrfs");
+    const { config, reason: why } = await it.choose();
+    expect(config).toEqual({ driver: "reflink", folder: join(it.stateDir, "storage") });
+    expect(why).toStartWith("reflink: the file system of");
+    expect(readdirSync(it.stateDir)).toEqual([]);
+    expect((await it.choose({ storage: "reflink" })).config).toEqual(config);
+  });
+
+  test("else root gets a file system of its own, the same one the second time", async () => {
+    await using it = await on("ext4");
+    const { config, reason: why } = await it.choose();
+    const folder = join(it.stateDir, "storage");
+    expect(config).toMatchObject({
+      driver: "reflink",
+      folder,
+      backingFile: `${folder}.xfs`,
+      backingBytes: 10 * gib,
+    });
+    expect(why).toBe(`reflink: an XFS of up to 10 GiB in the sparse file '${folder}.xfs'`);
+    expect((await it.choose()).config).toEqual(config);
+    expect((await it.choose({ sizeBytes: 20 * gib })).config).toEqual(config);
+  });
+
+  test("else, without root or its tools, qcow2, with the reason", async () => {
+    await using it = await on("ext4");
+    const getuid = spyOn(process, "getuid").mockReturnValue(1000);
+    try {
+      const { config, reason: why } = await it.choose();
+      expect(config).toEqual({ driver: "qcow2", folder: join(it.stateDir, "storage") });
+      expect(why).toContain("only root can mount");
+      expect(await codeOf(it.choose({ storage: "reflink" }))).toBe("storage-cannot-clone");
+      expect(await codeOf(it.choose({ sizeBytes: gib }))).toBe("storage-cannot-clone");
+    } finally {
+      getuid.mockRestore();
+    }
+    expect(readdirSync(it.stateDir)).toEqual([]);
+  });
+
+  test("a file system that cannot be made is undone, and passed over unless it was asked for", async () => {
+    await using it = await on("ext4");
+    await run("fallocate", ["-l", "340M", join(it.host, "filler")]); // no room for the XFS's log
+    expect((await it.choose()).config.driver).toBe("qcow2");
+    expect(await codeOf(it.choose({ storage: "reflink" }))).toBe("disk-full");
+    expect(existsSync(join(it.stateDir, "storage.xfs"))).toBe(false);
+  });
+
+  test("a size means a storage of its own, even where blocks are shared", async () => {
+    await using it = await on("btrfs");
+    const { config } = await it.choose({ sizeBytes: 512 * mib });
+    expect(config).toMatchObject({ driver: "reflink", backingBytes: 512 * mib });
+    expect(await codeOf(it.choose({ storagePath: join(it.stateDir, "b"), sizeBytes: mib }))).toBe(
+      "invalid-size",
+    );
+    expect(await codeOf(it.choose({ storage: "qcow2", sizeBytes: gib }))).toBe("usage");
+  });
+
+  test("names and places that are asked for are honoured", async () => {
+    await using it = await on("btrfs");
+    const folder = join(it.host, "elsewhere", "disks");
+    expect((await it.choose({ storage: "qcow2", storagePath: folder })).config).toEqual({
+      driver: "qcow2",
+      folder,
+    });
+    expect((await it.choose({ storagePath: folder })).config).toEqual({ driver: "reflink", folder });
+  });
+});
+
+test("the default size is most of what is free, and never below 10 GiB", () => {
+  expect(defaultBackingBytes(0)).toBe(10 * gib);
+  expect(defaultBackingBytes(100 * gib + 12_345)).toBe(80 * gib);
+});
