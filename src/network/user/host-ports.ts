@@ -1,0 +1,77 @@
+import { createSocket } from "node:dgram";
+import { createServer, isIPv4 } from "node:net";
+import { EmberError, errnoCode } from "../../errors/ember-error.ts";
+import type { PublishedPort } from "../network.ts";
+
+/** A TCP port of `address` that nobody listens on now. Somebody else may take it before it is used. */
+export async function freeTcpPort(address: string): Promise<number> {
+  return await listenOnce(address, 0);
+}
+
+/**
+ * Checks that every port could be taken now. The hypervisor is what takes them, so it may still fail.
+ * Throws `port-taken`, `permission-denied` (a port below 1024), `unsupported` (an address QEMU cannot listen at).
+ */
+export async function checkHostPorts(ports: readonly PublishedPort[]): Promise<void> {
+  const seen = new Set<string>();
+  for (const port of ports) {
+    const name = `${port.hostAddress}:${port.hostPort}/${port.protocol}`;
+    if (seen.has(name)) throw new EmberError("port-taken", `port ${name} is published twice`);
+    seen.add(name);
+    if (!isIPv4(port.hostAddress)) {
+      throw new EmberError("unsupported", `the user network cannot publish at '${port.hostAddress}'`, {
+        hint: "publish at an IPv4 address, such as 127.0.0.1",
+      });
+    }
+    try {
+      if (port.protocol === "tcp") await listenOnce(port.hostAddress, port.hostPort);
+      else await bindOnce(port.hostAddress, port.hostPort);
+    } catch (error) {
+      throw portError(name, port, error);
+    }
+  }
+}
+
+function portError(name: string, port: PublishedPort, error: unknown): EmberError {
+  switch (errnoCode(error)) {
+    case "EACCES":
+    case "EPERM":
+      return new EmberError("permission-denied", `this user may not publish port ${name}`, {
+        hint: `choose a host port above 1023, such as ${port.hostPort + 8000}`,
+        cause: error,
+      });
+    case "EADDRNOTAVAIL":
+      return new EmberError("unsupported", `this host has no address '${port.hostAddress}'`, {
+        hint: "publish at 127.0.0.1, or at 0.0.0.0 for every address of the host",
+        cause: error,
+      });
+    default:
+      return new EmberError("port-taken", `port ${name} is in use on this host`, {
+        hint: "publish the guest's port at another one",
+        cause: error,
+      });
+  }
+}
+
+function listenOnce(address: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen({ host: address, port, exclusive: true }, () => {
+      const bound = server.address();
+      const number = typeof bound === "object" && bound !== null ? bound.port : port;
+      server.close(() => resolve(number));
+    });
+  });
+}
+
+function bindOnce(address: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket("udp4");
+    socket.once("error", (error) => {
+      socket.close();
+      reject(error);
+    });
+    socket.bind({ address, port, exclusive: true }, () => socket.close(() => resolve()));
+  });
+}
