@@ -40,6 +40,7 @@ export async function chooseAccelerator(
     kernelPath: kernel.bootPath,
     initrdPath,
     folder: installation.paths.cacheDir,
+    runtimeFolder: installation.paths.runtimeDir,
   });
   writeHostFact(installation.db, factName, `${found.accelerator}: ${found.reason}`);
   if (found.accelerator === "tcg") {
