@@ -19,6 +19,11 @@ export interface TerminalSize {
   readonly type: string;
 }
 
+export interface SessionSettings {
+  readonly terminal?: TerminalSize | undefined;
+  readonly environment?: Readonly<Record<string, string>> | undefined;
+}
+
 /** A command or shell that the agent has started. */
 export interface AgentSession {
   readonly stream: ClientChannel;
@@ -37,9 +42,9 @@ export interface AgentChannel extends AsyncDisposable {
   /** Settles when the connection has ended, whoever ended it. Never rejects. */
   readonly closed: Promise<void>;
   /** Starts a command line (or ember's own exec request); resolves when the agent has accepted it. */
-  exec(commandLine: string, terminal?: TerminalSize): Promise<AgentSession>;
+  exec(commandLine: string, settings?: SessionSettings): Promise<AgentSession>;
   /** The login shell of the target's user. */
-  shell(terminal?: TerminalSize): Promise<AgentSession>;
+  shell(settings?: SessionSettings): Promise<AgentSession>;
   subsystem(name: string): Promise<ClientChannel>;
   sftp(): Promise<SFTPWrapper>;
   /** A TCP connection that the agent makes from inside the guest. */

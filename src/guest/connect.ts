@@ -1,10 +1,11 @@
 import type { Socket } from "node:net";
 import type { Client } from "ssh2";
 import { EmberError } from "../errors/ember-error.ts";
+import type { AgentEndpoint } from "../network/network.ts";
 import type { AgentChannel, AgentTarget } from "./channel.ts";
 import { fingerprint, publicKeyBlob } from "./keys.ts";
 import { createChannel } from "./ssh-channel.ts";
-import { openEndpoint, unreachable } from "./transport.ts";
+import { describeEndpoint, openEndpoint, unreachable } from "./transport.ts";
 
 export interface ConnectOptions {
   /** From the first packet to the end of authentication, all attempts together. Default 10 s. */
@@ -12,6 +13,22 @@ export interface ConnectOptions {
   /** How long an accepted connection may stay silent. Default: as long as everything may take. */
   readonly firstByteTimeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
+  /** False: one attempt only. Default true. */
+  readonly retry?: boolean;
+}
+
+/** The error for an agent that proved to be somebody else. Asking again cannot help. */
+export class WrongHostKey extends EmberError {
+  constructor(endpoint: AgentEndpoint, shown: Uint8Array, pinned: Uint8Array) {
+    const keys = `host key ${fingerprint(shown)} where ${fingerprint(pinned)} is expected`;
+    super(
+      "guest-unreachable",
+      `the agent at ${describeEndpoint(endpoint)} shows ${keys}: it is not this VM's`,
+      {
+        hint: "nothing was sent to it; restart the VM, and find out what else listens there",
+      },
+    );
+  }
 }
 
 /** Milliseconds to wait before the second and third attempt. */
@@ -23,14 +40,15 @@ const retryDelaysMs = [50, 250];
  * Throws `guest-unreachable` (also for a host key other than the pinned one, which is never retried), `interrupted`.
  */
 export async function connectAgent(target: AgentTarget, options: ConnectOptions = {}): Promise<AgentChannel> {
-  const deadline = performance.now() + (options.timeoutMs ?? 10_000);
+  const limitMs = options.timeoutMs ?? 10_000;
+  const deadline = performance.now() + limitMs;
   for (let attempt = 0; ; attempt += 1) {
     const timeoutMs = Math.max(1, Math.ceil(deadline - performance.now()));
     try {
-      return await connectOnce(target, { ...options, timeoutMs });
+      return await connectOnce(target, { ...options, timeoutMs, limitMs });
     } catch (error) {
       const delayMs = retryDelaysMs[attempt];
-      const again = error instanceof BrokenHandshake && delayMs !== undefined;
+      const again = error instanceof BrokenHandshake && options.retry !== false && delayMs !== undefined;
       if (!again || performance.now() + delayMs >= deadline) throw asEmberError(error);
       await new Promise((resolve) => setTimeout(resolve, delayMs));
     }
@@ -50,11 +68,11 @@ function asEmberError(error: unknown): unknown {
   return error instanceof BrokenHandshake ? error.error : error;
 }
 
+/** `limitMs` is the whole time limit, for messages; `timeoutMs` what is left of it. */
+type Attempt = ConnectOptions & { readonly timeoutMs: number; readonly limitMs: number };
+
 /** Loading the protocol and opening the connection overlap. */
-async function connectOnce(
-  target: AgentTarget,
-  options: ConnectOptions & { readonly timeoutMs: number },
-): Promise<AgentChannel> {
+async function connectOnce(target: AgentTarget, options: Attempt): Promise<AgentChannel> {
   const startedMs = performance.now();
   const opening = openEndpoint(target.endpoint, options);
   opening.catch(() => undefined); // awaited below; until then a failure is not unhandled
@@ -83,12 +101,7 @@ const algorithms = {
   compress: ["none" as const],
 };
 
-function authenticate(
-  client: Client,
-  socket: Socket,
-  target: AgentTarget,
-  options: ConnectOptions & { readonly timeoutMs: number },
-): Promise<void> {
+function authenticate(client: Client, socket: Socket, target: AgentTarget, options: Attempt): Promise<void> {
   const pinned = publicKeyBlob(target.hostPublicKey);
   return new Promise((resolve, reject) => {
     const timers: NodeJS.Timeout[] = [];
@@ -110,9 +123,7 @@ function authenticate(
     const onAbort = (): void =>
       settle(new EmberError("interrupted", "interrupted while the guest was reached"));
     options.signal?.addEventListener("abort", onAbort, { once: true });
-    timers.push(
-      setTimeout(() => fail(`did not answer within ${Math.round(options.timeoutMs)} ms`), options.timeoutMs),
-    );
+    timers.push(setTimeout(() => fail(`did not answer within ${options.limitMs} ms`), options.timeoutMs));
     const silentMs = options.firstByteTimeoutMs;
     if (silentMs !== undefined) {
       const before = socket.bytesRead;
@@ -143,9 +154,7 @@ function authenticate(
       readyTimeout: 0,
       hostVerifier: (shown: Buffer): boolean => {
         if (shown.equals(pinned)) return true;
-        fail(
-          `shows host key ${fingerprint(shown)} where ${fingerprint(pinned)} is expected: it is not this VM's`,
-        );
+        settle(new WrongHostKey(target.endpoint, shown, pinned));
         return false;
       },
     });

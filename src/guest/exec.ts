@@ -18,7 +18,7 @@ export async function execInGuest(
 ): Promise<ExecResult> {
   const request = execRequest(command, options);
   if (options.signal?.aborted) throw new EmberError("interrupted", "the command was interrupted");
-  const session = await agent.exec(request, options.terminal);
+  const session = await agent.exec(request, { terminal: options.terminal });
   if (options.detach !== true) return runSession(agent, session, options);
   const { stdout, stderr, stdin, ...quiet } = options; // a detached command has no streams to us
   const result = await runSession(agent, session, quiet);

@@ -28,37 +28,39 @@ export async function runSession(
     };
   });
   stopped.catch(() => undefined); // raced below
-  using watching = new DisposableStack();
-  watchLimits(options, stop, watching);
   const fail = (error: EmberError): void => stop(error, "HUP");
 
   const ended = whenEnded(agent, session);
   ended.catch(() => undefined); // raced below, perhaps after something else has failed
   const output = receiveOutput(stream, options, fail);
-  watching.defer(sendInput(agent, stream, options.stdin, fail));
-  watching.defer(
-    options.onResize?.((size) => stream.setWindow(size.rows, size.columns, 0, 0)) ?? (() => undefined),
-  );
-  const exitStatus = await Promise.race([ended, stopped]);
-  return { exitStatus, ...(await Promise.race([output, stopped])) };
+  const undo = [
+    ...watchLimits(options, stop),
+    sendInput(agent, stream, options.stdin, fail),
+    options.onResize?.((size) => stream.setWindow(size.rows, size.columns, 0, 0)),
+  ];
+  try {
+    const exitStatus = await Promise.race([ended, stopped]);
+    return { exitStatus, ...(await Promise.race([output, stopped])) };
+  } finally {
+    for (const step of undo) step?.();
+  }
 }
 
+/** Watches the time limit and the caller's signal; the functions given back end that. */
 function watchLimits(
   options: ExecOptions,
   stop: (error: EmberError, signal: string) => void,
-  watching: DisposableStack,
-): void {
+): readonly (() => void)[] {
   const { timeoutMs, signal } = options;
-  if (timeoutMs !== undefined) {
-    const limit = `the command did not end within ${timeoutMs / 1000} s and was killed`;
-    const timer = setTimeout(() => stop(new EmberError("timeout", limit), "KILL"), timeoutMs);
-    watching.defer(() => clearTimeout(timer));
-  }
-  if (signal === undefined) return;
+  const onLimit = (): void => {
+    const limit = `the command did not end within ${(timeoutMs ?? 0) / 1000} s and was killed`;
+    stop(new EmberError("timeout", limit), "KILL");
+  };
+  const timer = timeoutMs === undefined ? undefined : setTimeout(onLimit, timeoutMs);
   const onAbort = (): void => stop(new EmberError("interrupted", "the command was interrupted"), "TERM");
-  if (signal.aborted) onAbort();
-  signal.addEventListener("abort", onAbort, { once: true });
-  watching.defer(() => signal.removeEventListener("abort", onAbort));
+  if (signal?.aborted) onAbort();
+  signal?.addEventListener("abort", onAbort, { once: true });
+  return [() => clearTimeout(timer), () => signal?.removeEventListener("abort", onAbort)];
 }
 
 /** The command's status once its streams are at their end as well. */

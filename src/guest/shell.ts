@@ -17,31 +17,18 @@ export async function shellInGuest(
 ): Promise<ExecResult> {
   if (options.detach === true) throw new EmberError("usage", "a login shell cannot be detached");
   if (options.signal?.aborted) throw new EmberError("interrupted", "the shell was interrupted");
-  const line = prepared(commandLine, options);
-  const session =
-    line === undefined ? await agent.shell(options.terminal) : await agent.exec(line, options.terminal);
+  environmentList(options.environment ?? {}); // names are checked here, and sent as ssh sends them
+  if (commandLine?.includes("\0")) throw new EmberError("usage", "a command line cannot hold a NUL byte");
+  const settings = { terminal: options.terminal, environment: options.environment };
+  const line = options.workdir === undefined ? commandLine : inFolder(options.workdir, commandLine);
+  const session = line === undefined ? await agent.shell(settings) : await agent.exec(line, settings);
   return runSession(agent, session, options);
 }
 
 /**
- * The command line with the working directory and environment that were asked for on lines of their own before it,
- * so that no operator in it can bind to them. 126 is what `exec` gives for a folder that is not there.
+ * The command line with the working directory on a line of its own before it, so that no operator in it can bind to
+ * that. 126 is what `exec` gives for a folder that is not there.
  */
-function prepared(commandLine: string | undefined, options: ExecOptions): string | undefined {
-  const variables = environmentList(options.environment ?? {});
-  if (commandLine?.includes("\0")) throw new EmberError("usage", "a command line cannot hold a NUL byte");
-  if (options.workdir === undefined && variables.length === 0) return commandLine;
-  const lines = variables.map((variable) => `export ${exportWord(variable)}`);
-  if (options.workdir !== undefined) lines.unshift(`cd -- ${quoteForShell(options.workdir)} || exit 126`);
-  lines.push(commandLine ?? 'exec "$SHELL" -l');
-  return lines.join("\n");
-}
-
-/** A login shell's `export` takes names of its own form only. */
-function exportWord(variable: string): string {
-  const name = variable.slice(0, variable.indexOf("="));
-  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
-    throw new EmberError("usage", `'${name}' cannot be a variable of a shell`);
-  }
-  return quoteForShell(variable);
+function inFolder(workdir: string, commandLine = 'exec "$SHELL" -l'): string {
+  return `cd -- ${quoteForShell(workdir)} || exit 126\n${commandLine}`;
 }

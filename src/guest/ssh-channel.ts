@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import type { Client, ClientChannel, PseudoTtyOptions, SFTPWrapper } from "ssh2";
 import { EmberError } from "../errors/ember-error.ts";
 import type { AgentEndpoint } from "../network/network.ts";
-import type { AgentChannel, TerminalSize } from "./channel.ts";
+import type { AgentChannel, AgentSession, SessionSettings } from "./channel.ts";
 import { exitStatusOf } from "./exit-status.ts";
 import { unreachable } from "./transport.ts";
 
@@ -11,6 +11,9 @@ const congestionBytes = 4 * 1024 * 1024;
 
 /** ssh2 grants a window of 2 MiB for each stream; a guest that sends much more than that breaks the protocol. */
 const receiveLimitBytes = 4 * 1024 * 1024;
+
+/** How long the last bytes may take when a connection is closed. */
+const closeLimitMs = 1000;
 
 type Answer<T> = (error: Error | undefined, value: T) => void;
 
@@ -45,18 +48,16 @@ export function createChannel(client: Client, socket: Socket, endpoint: AgentEnd
       return connection.fault();
     },
     closed: connection.closed,
-    exec: (commandLine, terminal) => {
-      const options = terminal === undefined ? {} : { pty: pty(terminal) };
-      return open<ClientChannel, ReturnType<typeof session>>(
+    exec: (commandLine, settings = {}) =>
+      open<ClientChannel, AgentSession>(
         "to start a command",
-        (answer) => client.exec(commandLine, options, answer),
+        (answer) => client.exec(commandLine, { ...environment(settings), pty: pty(settings) }, answer),
         session,
-      );
-    },
-    shell: (terminal) =>
-      open<ClientChannel, ReturnType<typeof session>>(
+      ),
+    shell: (settings = {}) =>
+      open<ClientChannel, AgentSession>(
         "to start a shell",
-        (answer) => client.shell(terminal === undefined ? false : pty(terminal), answer),
+        (answer) => client.shell(pty(settings), environment(settings), answer),
         session,
       ),
     subsystem: (name) =>
@@ -112,7 +113,9 @@ function watch(client: Client, socket: Socket, endpoint: AgentEndpoint) {
       if (socket.destroyed) return;
       client.end();
       socket.destroySoon();
-      socket.unref();
+      // A guest that takes no more bytes cannot keep what is left from being dropped.
+      const timer = setTimeout(() => socket.destroy(), closeLimitMs);
+      socket.once("close", () => clearTimeout(timer));
     },
   };
 }
@@ -128,8 +131,13 @@ function drained(socket: Socket): Promise<void> {
   });
 }
 
-function pty(terminal: TerminalSize): PseudoTtyOptions {
+function pty({ terminal }: SessionSettings): PseudoTtyOptions | false {
+  if (terminal === undefined) return false;
   return { term: terminal.type, cols: terminal.columns, rows: terminal.rows, width: 0, height: 0 };
+}
+
+function environment(settings: SessionSettings): { env?: Record<string, string> } {
+  return settings.environment === undefined ? {} : { env: { ...settings.environment } };
 }
 
 /** ssh2 does not end a peer that ignores the window it was granted: without this, its data would fill our memory. */

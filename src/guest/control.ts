@@ -1,0 +1,94 @@
+import * as v from "valibot";
+import { EmberError } from "../errors/ember-error.ts";
+import type { GuestNetwork } from "../network/network.ts";
+import type { AgentChannel } from "./channel.ts";
+import {
+  type AgentInfo,
+  type AgentReady,
+  answers,
+  type GrownDisk,
+  type GuestMetrics,
+} from "./control-answers.ts";
+import { RpcClient } from "./rpc.ts";
+
+/** What becomes of a copy of a VM that goes on running; what is left out stays as it is. */
+export interface NewIdentity {
+  readonly vmId?: string;
+  readonly hostname?: string;
+  readonly hostKey?: string;
+  readonly authorizedKeys?: readonly string[];
+  readonly network?: GuestNetwork;
+  readonly hosts?: readonly { readonly name: string; readonly address: string }[];
+  /** 32 hexadecimal digits for /etc/machine-id. */
+  readonly machineId?: string;
+}
+
+/**
+ * The agent's control subsystem, which it opens for root only. Every call throws `guest-failed` with the agent's
+ * reason (or when its answer is not of the agreed form), `guest-unreachable`, or `timeout`.
+ */
+export interface AgentControl extends AsyncDisposable {
+  /** Hands the host's clock over and asks who is there. */
+  ready(): Promise<AgentReady>;
+  info(): Promise<AgentInfo>;
+  metrics(): Promise<GuestMetrics>;
+  /** Grows the root file system to its disk. Idempotent. */
+  grow(): Promise<GrownDisk>;
+  /** Holds all writes to the root file system back until `thaw`, or until `timeoutMs` have passed. */
+  freeze(timeoutMs: number): Promise<void>;
+  /** Idempotent. */
+  thaw(): Promise<void>;
+  /** Tells the disk which blocks are free; resolves to their size in bytes. */
+  trim(): Promise<number>;
+  /** Hands the host's clock over. */
+  setClock(): Promise<void>;
+  newIdentity(identity: NewIdentity): Promise<void>;
+  /** Resolves when the guest has begun to go down; its processes get `timeoutMs` to end by themselves. */
+  shutdown(options: { readonly timeoutMs: number; readonly reboot?: boolean }): Promise<void>;
+}
+
+const callLimitMs = 10_000;
+/** Growing and trimming work through a whole disk. */
+const diskCallLimitMs = 120_000;
+/** The longest time that the agent takes as a limit. */
+const longestShutdownMs = 3_600_000;
+
+/** Opens the control stream. The caller disposes it. Throws `guest-unreachable`, `guest-failed`. */
+export async function openControl(agent: AgentChannel): Promise<AgentControl> {
+  const rpc = new RpcClient(agent, await agent.subsystem("ember-control"));
+  const call = async <T>(
+    method: string,
+    params: object,
+    schema: v.GenericSchema<unknown, T>,
+    timeoutMs: number = callLimitMs,
+  ): Promise<T> => {
+    const result = v.safeParse(schema, await rpc.call(method, params, timeoutMs));
+    if (result.success) return result.output;
+    throw new EmberError("guest-failed", `the agent's answer to '${method}' is not of the agreed form`, {
+      hint: "a guest that was started by another version of ember has that version's agent: restart the VM",
+      cause: new v.ValiError(result.issues),
+    });
+  };
+  const order = async (method: string, params: object): Promise<void> => {
+    await call(method, params, v.unknown());
+  };
+  return {
+    ready: () => call("ready", { timeMs: Date.now() }, answers.ready),
+    info: () => call("info", {}, answers.info),
+    metrics: () => call("metrics", {}, answers.metrics),
+    grow: () => call("grow", {}, answers.grow, diskCallLimitMs),
+    freeze: (timeoutMs) => order("freeze", { timeoutMs }),
+    thaw: () => order("thaw", {}),
+    trim: async () => (await call("trim", {}, answers.trim, diskCallLimitMs)).trimmedBytes,
+    setClock: () => order("set-clock", { timeMs: Date.now() }),
+    newIdentity: (identity) => order("new-identity", identity),
+    shutdown: ({ timeoutMs, reboot = false }) =>
+      order("shutdown", {
+        timeoutMs: Math.min(Math.max(0, Math.round(timeoutMs)), longestShutdownMs),
+        reboot,
+      }),
+    async [Symbol.asyncDispose]() {
+      rpc.close();
+    },
+  };
+}
