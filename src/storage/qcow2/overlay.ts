@@ -54,7 +54,7 @@ export async function isEmptyOverlay(path: string, header: OverlayHeader): Promi
   const file = await open(path, "r");
   try {
     const table = await readAt(file, header.l1.entries * 8, header.l1.offset);
-    return table.every((byte) => byte === 0);
+    return table.equals(Buffer.alloc(table.length));
   } finally {
     await file.close();
   }
