@@ -1,0 +1,163 @@
+// Package boot is the first process of a guest, from the kernel's hand-over to
+// the moment when the image's init or the agent goes on.
+package boot
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"ember.dev/guest/internal/clock"
+	"ember.dev/guest/internal/console"
+	"ember.dev/guest/internal/disk"
+	"ember.dev/guest/internal/guest"
+	"ember.dev/guest/internal/identity"
+	"ember.dev/guest/internal/kmod"
+	"ember.dev/guest/internal/power"
+)
+
+const (
+	rootLimit = 10 * time.Second
+	// Firmware and RTC clocks are seldom better than this.
+	clockTolerance = 2 * time.Second
+)
+
+type boot struct {
+	out     *console.Console
+	id      *identity.Identity
+	later   []*os.File // modules to load once the guest answers
+	nic     string
+	network chan error
+	// imageHosts is the image's own /etc/hosts, before ours covers it.
+	imageHosts string
+}
+
+// Main is process 1. It never returns.
+func Main() {
+	b := &boot{out: console.OpenPath(os.DevNull)}
+	err := b.run()
+	if err == nil {
+		select {} // the agent's goroutines are the guest from here on
+	}
+	b.out.Printf("fatal: %v", err)
+	reboot := power.BootReboots()
+	if b.id != nil {
+		reboot = b.id.RebootsToPowerOff()
+	}
+	power.Off(b.out, reboot)
+}
+
+func (b *boot) run() error {
+	if err := mountEarly(); err != nil {
+		return err
+	}
+	b.out = console.Open()
+	useConsole()
+	b.probe()
+	if err := b.loadModules(); err != nil {
+		return err
+	}
+	if err := b.takeIdentity(); err != nil {
+		return err
+	}
+	b.startNetwork()
+	if err := b.enterRoot(); err != nil {
+		return err
+	}
+	if err := <-b.network; err != nil {
+		return err
+	}
+	b.personalise()
+	return b.goOn()
+}
+
+// probe answers the host's question whether this hypervisor runs guests at all.
+func (b *boot) probe() {
+	for _, word := range power.BootWords() {
+		if word == "ember.probe" {
+			b.out.Printf("probe ok")
+			power.Off(b.out, power.BootReboots())
+		}
+	}
+}
+
+func (b *boot) loadModules() error {
+	paths, err := kmod.List(kmod.Dir)
+	if err != nil {
+		return err
+	}
+	now, later := kmod.Split(paths)
+	kmod.LoadAll(now, func(err error) { b.out.Printf("%v", err) })
+	b.later = kmod.Open(later)
+	return nil
+}
+
+// takeIdentity reads the document and removes it: it holds the host key.
+func (b *boot) takeIdentity() error {
+	data, err := os.ReadFile(identity.Path)
+	if err != nil {
+		return fmt.Errorf("identity: %w", err)
+	}
+	if err := os.Remove(identity.Path); err != nil {
+		return fmt.Errorf("identity: %w", err)
+	}
+	if b.id, err = identity.Parse(data); err != nil {
+		return err
+	}
+	clear(data)
+	if b.id.BootTimeMs > 0 {
+		// The host took the time before this kernel started.
+		now := time.UnixMilli(b.id.BootTimeMs).Add(clock.SinceBoot())
+		if _, err := clock.Correct(now, clockTolerance); err != nil {
+			b.out.Printf("%v", err)
+		}
+	}
+	return nil
+}
+
+func (b *boot) enterRoot() error {
+	root := b.id.Root
+	if err := disk.WaitFor(root.Device, rootLimit); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(newRoot, 0o755); err != nil {
+		return err
+	}
+	if err := disk.Mount(root.Device, newRoot, root.FSType, root.ReadOnly); err != nil {
+		return err
+	}
+	if !root.ReadOnly && root.FSType == "ext4" {
+		// Too small a disk is a nuisance, no reason not to boot.
+		if _, _, err := disk.Grow(root.Device, newRoot); err != nil {
+			b.out.Printf("%v", err)
+		}
+	}
+	if err := switchRoot(); err != nil {
+		return err
+	}
+	mountRuntime(b.warn)
+	return nil
+}
+
+func (b *boot) warn(err error) {
+	if err != nil {
+		b.out.Printf("%v", err)
+	}
+}
+
+// goOn hands the guest to the image's init with the agent beside it, or stays.
+func (b *boot) goOn() error {
+	mode, init := Mode(b.id.Process, "/")
+	spec := guest.Spec{Identity: b.id, Mode: mode, ImageHosts: b.imageHosts, Modules: len(b.later)}
+	if mode == identity.ModeInit {
+		if init == "" {
+			return fmt.Errorf("process.mode is init, but the image has no init")
+		}
+		if err := startAgent(spec, b.later); err != nil {
+			return err
+		}
+		return execInit(init)
+	}
+	prepareContainer(b.warn)
+	return guest.Run(spec, b.out, b.later, true)
+}

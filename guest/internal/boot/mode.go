@@ -1,0 +1,105 @@
+package boot
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	"ember.dev/guest/internal/identity"
+)
+
+var initPaths = []string{"/sbin/init", "/lib/systemd/systemd", "/usr/lib/systemd/systemd", "/etc/init"}
+
+// Mode decides who runs the guest, and with which init. An explicit mode is honoured.
+func Mode(p identity.Process, root string) (mode, init string) {
+	init = imageInit(root)
+	switch {
+	case p.Mode != identity.ModeAuto:
+		return p.Mode, init
+	case init != "":
+		return identity.ModeInit, init
+	case len(p.Argv) > 0:
+		return identity.ModeEntrypoint, ""
+	}
+	return identity.ModeNone, ""
+}
+
+func imageInit(root string) string {
+	for _, path := range initPaths {
+		real, ok := executableIn(root, path)
+		if !ok {
+			continue
+		}
+		if strings.HasPrefix(filepath.Base(real), "busybox") && !inittabUsable(root) {
+			continue // every busybox image has the link; without a table it is no init
+		}
+		return path
+	}
+	return ""
+}
+
+// inittabUsable tells a configured busybox from an image that merely carries
+// the package's table: what the table starts at boot must exist.
+func inittabUsable(root string) bool {
+	data, err := os.ReadFile(resolveIn(root, "/etc/inittab"))
+	if err != nil {
+		return false
+	}
+	starts := 0
+	for line := range strings.SplitSeq(string(data), "\n") {
+		fields := strings.SplitN(strings.TrimSpace(line), ":", 4)
+		if len(fields) < 4 || strings.HasPrefix(fields[0], "#") {
+			continue
+		}
+		command := strings.Fields(strings.TrimPrefix(fields[3], "-"))
+		if len(command) == 0 {
+			continue
+		}
+		switch fields[2] {
+		case "sysinit", "wait", "once":
+			if _, ok := executableIn(root, command[0]); !ok {
+				return false
+			}
+			starts++
+		case "respawn", "askfirst":
+			starts++
+		}
+	}
+	return starts > 0
+}
+
+func executableIn(root, path string) (real string, ok bool) {
+	real = resolveIn(root, path)
+	info, err := os.Lstat(real)
+	return real, err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
+}
+
+// resolveIn follows symbolic links the way a process inside root would: no
+// link, absolute or relative, leads out of it.
+func resolveIn(root, path string) string {
+	resolved := "/"
+	rest := strings.Split(path, "/")
+	for links := 0; len(rest) > 0; {
+		name := rest[0]
+		rest = rest[1:]
+		switch name {
+		case "", ".":
+			continue
+		case "..":
+			resolved = filepath.Dir(resolved)
+			continue
+		}
+		next := filepath.Join(resolved, name)
+		target, err := os.Readlink(filepath.Join(root, next))
+		if err != nil || links >= 40 {
+			resolved = next
+			continue
+		}
+		links++
+		if filepath.IsAbs(target) {
+			resolved = "/"
+		}
+		rest = append(strings.Split(target, "/"), rest...)
+	}
+	return filepath.Join(root, resolved)
+}

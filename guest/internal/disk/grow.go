@@ -1,0 +1,63 @@
+package disk
+
+import (
+	"fmt"
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// ext4ResizeFS is EXT4_IOC_RESIZE_FS, _IOW('f', 16, __u64).
+const ext4ResizeFS = 0x40086610
+
+// Grow enlarges the mounted ext4 file system to the size of its device. Doing
+// it again changes nothing. It returns the sizes in bytes before and after.
+func Grow(device, mountPoint string) (before, after uint64, err error) {
+	dev, err := os.Open(device)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer dev.Close() //nolint:errcheck // read-only
+	super, err := readSuperblock(dev)
+	if err != nil {
+		return 0, 0, err
+	}
+	deviceBytes, err := blockDeviceBytes(dev)
+	if err != nil {
+		return 0, 0, err
+	}
+	before = super.Bytes()
+	wanted := deviceBytes / super.BlockBytes
+	if wanted <= super.Blocks {
+		return before, before, nil
+	}
+	root, err := os.Open(mountPoint)
+	if err != nil {
+		return before, before, err
+	}
+	defer root.Close() //nolint:errcheck // read-only
+	if err := ioctlPointer(root, ext4ResizeFS, unsafe.Pointer(&wanted)); err != nil {
+		return before, before, fmt.Errorf("grow %s from %d to %d bytes: %w", device, before, wanted*super.BlockBytes, err)
+	}
+	if super, err = readSuperblock(dev); err != nil {
+		return before, before, err
+	}
+	return before, super.Bytes(), nil
+}
+
+func blockDeviceBytes(dev *os.File) (uint64, error) {
+	var size uint64
+	if err := ioctlPointer(dev, unix.BLKGETSIZE64, unsafe.Pointer(&size)); err != nil {
+		return 0, fmt.Errorf("size of %s: %w", dev.Name(), err)
+	}
+	return size, nil
+}
+
+func ioctlPointer(f *os.File, request uintptr, arg unsafe.Pointer) error {
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), request, uintptr(arg))
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}

@@ -1,0 +1,97 @@
+package etc
+
+import (
+	"errors"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"ember.dev/guest/internal/identity"
+)
+
+// Names is what /etc/hosts and /etc/hostname are made of.
+type Names struct {
+	Hostname string
+	Network  *identity.Network
+	Hosts    []identity.Host
+}
+
+// PlaceNames sets the host name and provides /etc/hostname and /etc/hosts.
+func PlaceNames(n Names, imageHosts string) error {
+	return errors.Join(
+		unix.Sethostname([]byte(n.Hostname)),
+		Place("/etc/hostname", n.Hostname+"\n"),
+		Place("/etc/hosts", hostsFile(n, imageHosts)),
+	)
+}
+
+// ImageHosts is the image's own /etc/hosts; read it before PlaceNames covers it.
+func ImageHosts() string {
+	data, err := os.ReadFile("/etc/hosts")
+	if err != nil || len(data) > 1<<20 {
+		return "" // absent, or not something to copy into memory
+	}
+	return string(data)
+}
+
+// hostsFile puts our lines first, since the first match wins, and keeps the image's.
+func hostsFile(n Names, imageHosts string) string {
+	var b strings.Builder
+	if !mentions(imageHosts, "localhost") {
+		b.WriteString("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n")
+	}
+	address := "127.0.1.1"
+	if n.Network != nil {
+		address = n.Network.Address.Addr().String()
+	}
+	names := n.Hostname
+	for _, host := range n.Hosts {
+		if host.Address.String() == address && host.Name != n.Hostname {
+			names = host.Name + " " + names
+		}
+	}
+	b.WriteString(address + "\t" + names + "\n")
+	for _, host := range n.Hosts {
+		if host.Address.String() != address {
+			b.WriteString(host.Address.String() + "\t" + host.Name + "\n")
+		}
+	}
+	b.WriteString(imageHosts)
+	if imageHosts != "" && !strings.HasSuffix(imageHosts, "\n") {
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+func mentions(hosts, name string) bool {
+	for line := range strings.SplitSeq(hosts, "\n") {
+		line, _, _ = strings.Cut(line, "#")
+		fields := strings.Fields(line)
+		for _, field := range fields[min(1, len(fields)):] {
+			if field == name {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// PlaceResolver provides /etc/resolv.conf; without a network or resolvers the image keeps its own.
+func PlaceResolver(n *identity.Network) error {
+	if n == nil || len(n.Resolvers) == 0 {
+		return nil
+	}
+	return Place("/etc/resolv.conf", resolvConf(n))
+}
+
+func resolvConf(n *identity.Network) string {
+	var b strings.Builder
+	if len(n.SearchDomains) > 0 {
+		b.WriteString("search " + strings.Join(n.SearchDomains, " ") + "\n")
+	}
+	for _, resolver := range n.Resolvers {
+		b.WriteString("nameserver " + resolver.String() + "\n")
+	}
+	return b.String()
+}

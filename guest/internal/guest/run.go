@@ -1,0 +1,139 @@
+package guest
+
+import (
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ember.dev/guest/internal/agent"
+	"ember.dev/guest/internal/clock"
+	"ember.dev/guest/internal/console"
+	"ember.dev/guest/internal/control"
+	"ember.dev/guest/internal/disk"
+	"ember.dev/guest/internal/entrypoint"
+	"ember.dev/guest/internal/identity"
+	"ember.dev/guest/internal/kmod"
+	"ember.dev/guest/internal/power"
+	"ember.dev/guest/internal/process"
+	"ember.dev/guest/internal/users"
+)
+
+// stopTimeout bounds a shutdown that nobody gave a limit for.
+const stopTimeout = 10 * time.Second
+
+// Run starts everything and returns; the guest lives on in goroutines. First
+// says that this is process 1.
+func Run(spec Spec, out *console.Console, modules []*os.File, first bool) error {
+	id := spec.Identity
+	table := process.NewTable(first)
+	if !first {
+		table.ProtectFromOOM()
+	}
+	command := &entrypoint.Entrypoint{}
+	freezer := disk.NewFreezer("/")
+	shutdown := &power.Shutdown{
+		Console: out, Entrypoint: command, StopSignal: stopSignal(id, out),
+		HasInit: !first, Reboots: id.RebootsToPowerOff(), Freezer: freezer,
+	}
+	if first {
+		handleSignals(shutdown)
+	}
+	machine := &control.Machine{
+		VMID: id.VMID, Mode: spec.Mode, Root: id.Root,
+		Entrypoint: command, Freezer: freezer, Shutdown: shutdown.Run,
+	}
+	server, err := newServer(id, table, machine, out)
+	if err != nil {
+		return err
+	}
+	machine.Rename = renamer(spec, server)
+	listeners, err := agent.Listen(id.Agent.Listen)
+	if err != nil {
+		return err
+	}
+	for _, listener := range listeners {
+		go func() {
+			if err := server.Serve(listener); err != nil {
+				out.Printf("%s: %v", listener.Addr(), err)
+			}
+		}()
+	}
+	machine.BootMs = clock.SinceBoot().Milliseconds()
+	out.Printf("ready %s", id.VMID)
+	startCommand(spec, command, table, out, shutdown)
+	for _, module := range modules {
+		if err := kmod.Load(module); err != nil {
+			out.Printf("%v", err)
+		}
+		_ = module.Close() // read-only
+	}
+	return nil
+}
+
+func newServer(id *identity.Identity, table *process.Table, machine *control.Machine, out *console.Console) (*agent.Server, error) {
+	return agent.New(agent.Config{
+		Users: users.DB{Root: "/"}, Table: table, Env: id.Process.Env, Workdir: id.Process.Workdir,
+		SessionUser: id.SessionUser, SelfExe: "/proc/self/exe",
+		Control: func(stream io.ReadWriter) { machine.Serve(stream) },
+		Background: func() (stdout, stderr agent.Flusher) {
+			return console.NewLines(out, entrypoint.OutputPrefix), console.NewLines(out, entrypoint.OutputPrefix)
+		},
+	}, id.Agent.HostKey, id.Agent.AuthorizedKeys)
+}
+
+// startCommand runs the image's command: always without an init, beside one only when it was asked for.
+func startCommand(spec Spec, command *entrypoint.Entrypoint, table *process.Table, out *console.Console, shutdown *power.Shutdown) {
+	p := spec.Identity.Process
+	wanted := spec.Mode == identity.ModeEntrypoint || (spec.Mode == identity.ModeInit && p.Explicit)
+	if !wanted || len(p.Argv) == 0 {
+		return
+	}
+	command.Run(table, users.DB{Root: "/"}, p, out, func() {
+		if p.OnExit == "poweroff" {
+			go shutdown.Run(stopTimeout, false)
+		}
+	})
+}
+
+func stopSignal(id *identity.Identity, out *console.Console) syscall.Signal {
+	sig, err := process.ParseSignal(id.Process.StopSignal)
+	if err != nil {
+		out.Printf("process.stopSignal: %v; SIGTERM is used", err)
+		return unix.SIGTERM
+	}
+	return sig
+}
+
+// handleSignals gives process 1 the signals by which images' own tools, and
+// the kernel on control-alt-delete, ask an init to stop the machine. Without
+// handlers the Go runtime would exit on them, and the kernel panic.
+func handleSignals(shutdown *power.Shutdown) {
+	off := map[os.Signal]bool{ // true: reboot
+		unix.SIGUSR1: false, unix.SIGUSR2: false, unix.SIGPWR: false, syscall.Signal(38): false,
+		unix.SIGTERM: true, unix.SIGINT: true, syscall.Signal(39): true,
+	}
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, unix.SIGHUP, unix.SIGQUIT)
+	for sig := range off {
+		signal.Notify(signals, sig)
+	}
+	go func() {
+		for sig := range signals {
+			if reboot, known := off[sig]; known {
+				go shutdown.Run(stopTimeout, reboot)
+			}
+		}
+	}()
+}
+
+func powerOffAfterFailure(out *console.Console, id *identity.Identity) {
+	if id == nil {
+		power.Off(out, power.BootReboots())
+		return
+	}
+	power.Off(out, id.RebootsToPowerOff())
+}

@@ -1,0 +1,92 @@
+// Package kmod loads the kernel modules that the initrd brings along for
+// kernels whose virtio drivers are not built in.
+package kmod
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Dir holds the modules and the list of them, "modules.load".
+const Dir = "/lib/modules/ember"
+
+// List reads dir/modules.load: one relative path per line, in load order. An
+// absent file means a kernel with built-in drivers.
+func List(dir string) ([]string, error) {
+	data, err := os.ReadFile(filepath.Join(dir, "modules.load"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	for line := range strings.SplitSeq(string(data), "\n") {
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		if !filepath.IsLocal(line) {
+			return nil, fmt.Errorf("modules.load names %q outside %s", line, dir)
+		}
+		paths = append(paths, filepath.Join(dir, line))
+	}
+	return paths, nil
+}
+
+// Split separates what boot must wait for from what may follow once the guest
+// answers: a random source and a balloon are of no use to mounting or listening.
+func Split(paths []string) (now, later []string) {
+	for _, path := range paths {
+		switch moduleName(path) {
+		case "virtio_rng", "rng_core", "virtio_balloon", "virtio_console":
+			later = append(later, path)
+		default:
+			now = append(now, path)
+		}
+	}
+	return now, later
+}
+
+func moduleName(path string) string {
+	return strings.ReplaceAll(strings.TrimSuffix(filepath.Base(path), ".ko"), "-", "_")
+}
+
+// Open opens modules so that they can still be loaded when the initramfs is gone.
+func Open(paths []string) []*os.File {
+	var files []*os.File
+	for _, path := range paths {
+		if f, err := os.Open(path); err == nil {
+			files = append(files, f)
+		}
+	}
+	return files
+}
+
+// Load inserts one module; being there already is success.
+func Load(f *os.File) error {
+	err := unix.FinitModule(int(f.Fd()), "", 0)
+	if err == nil || err == unix.EEXIST {
+		return nil
+	}
+	return fmt.Errorf("load module %s: %w", filepath.Base(f.Name()), err)
+}
+
+// LoadAll inserts modules in order and reports each failure to warn.
+func LoadAll(paths []string, warn func(error)) {
+	for _, path := range paths {
+		f, err := os.Open(path)
+		if err == nil {
+			err = Load(f)
+			_ = f.Close() // read-only
+		}
+		if err != nil {
+			warn(err)
+		}
+	}
+}
