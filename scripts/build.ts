@@ -41,13 +41,17 @@ function build(target: Target, outfile: string): void {
     process.stderr.write(`${result.stdout}${result.stderr}`);
     process.exit(1);
   }
-  console.log(`built ${outfile.slice(root.length + 1)} (${Math.round(statSync(outfile).size / 2 ** 20)} MiB)`);
+  console.log(
+    `built ${outfile.slice(root.length + 1)} (${Math.round(statSync(outfile).size / 2 ** 20)} MiB)`,
+  );
 }
 
 /** Newest change of anything that goes into an executable. */
 function newestInput(): number {
   const files = ["src", "dist/guest"].flatMap((folder) =>
-    readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((name) => join(root, folder, name)),
+    readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((name) =>
+      join(root, folder, name),
+    ),
   );
   const times = [...files, join(root, "package.json"), join(root, "package-lock.json"), import.meta.path]
     .map((file) => statSync(file))

@@ -48,12 +48,14 @@ function checkImport(file: string, target: string, typeOnly: boolean): void {
   const from = layerOf(file.split("/")[0] ?? "");
   const to = layerOf(target.split("/")[0] ?? "");
   if (target === "../package.json") return; // the version
-  if (from === -1 || to === -1) problems.push(`${from === -1 ? file : target} is in no layer: add its folder to ${import.meta.path}`);
+  if (from === -1 || to === -1)
+    problems.push(`${from === -1 ? file : target} is in no layer: add its folder to ${import.meta.path}`);
   // Types of an interface may be named from within: state keeps them, host describes them.
   else if (to < from && !typeOnly) problems.push(`${file} imports ${target}, which is further out`);
   const own = drivers.exec(file);
   const other = drivers.exec(target);
-  if (own !== null && other !== null && own[0] !== other[0]) problems.push(`driver ${file} imports another driver, ${target}`);
+  if (own !== null && other !== null && own[0] !== other[0])
+    problems.push(`driver ${file} imports another driver, ${target}`);
 }
 
 for (const problem of problems) console.log(problem);

@@ -26,10 +26,17 @@ const required = "root,xfs,btrfs,qemu,skopeo,registry,umoci,gpg,mmdebstrap,ssh,n
 
 const lint: readonly Suite[] = [
   { name: "types", command: [join(root, "node_modules/.bin/tsc"), "-p", "."] },
-  { name: "format and style", command: [join(root, "node_modules/.bin/biome"), "ci", "--error-on-warnings", "."] },
+  {
+    name: "format and style",
+    command: [join(root, "node_modules/.bin/biome"), "ci", "--error-on-warnings", "."],
+  },
   { name: "imports point inward", command: [bun, "scripts/check-layers.ts"] },
   { name: "go vet", command: ["go", "vet", "./..."], cwd: "guest" },
-  { name: "gofmt", command: ["bash", "-c", 'test -z "$(gofmt -l .)" || { gofmt -d . | head -50; exit 1; }'], cwd: "guest" },
+  {
+    name: "gofmt",
+    command: ["bash", "-c", 'test -z "$(gofmt -l .)" || { gofmt -d . | head -50; exit 1; }'],
+    cwd: "guest",
+  },
 ];
 
 const suites: readonly Suite[] = [
@@ -40,7 +47,8 @@ const suites: readonly Suite[] = [
 ];
 
 function countBun(output: string): Counts {
-  const number = (word: string): number => Number(new RegExp(`^\\s*(\\d+) ${word}$`, "m").exec(output)?.[1] ?? 0);
+  const number = (word: string): number =>
+    Number(new RegExp(`^\\s*(\\d+) ${word}$`, "m").exec(output)?.[1] ?? 0);
   const counts = { passed: number("pass"), failed: number("fail"), skipped: number("skip") };
   return counts.passed + counts.failed === 0 ? { passed: 0, failed: 1, skipped: 0 } : counts;
 }
@@ -83,7 +91,11 @@ async function runSuite(suite: Suite): Promise<Counts> {
     });
   });
   const seconds = Math.round((performance.now() - started) / 1000);
-  const counts = suite.count?.(output) ?? { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1, skipped: 0 };
+  const counts = suite.count?.(output) ?? {
+    passed: status === 0 ? 1 : 0,
+    failed: status === 0 ? 0 : 1,
+    skipped: 0,
+  };
   // A suite that ended badly without naming a failed test has failed all the same.
   if (status !== 0 && counts.failed === 0) counts.failed = 1;
   console.log(`-- ${suite.name}: ${counts.passed} passed, ${counts.failed} failed, ${seconds} s`);
@@ -98,7 +110,9 @@ function goOutput(chunk: string): string {
       try {
         const event: { Action?: string; Output?: string } = JSON.parse(line);
         const text = event.Output ?? "";
-        return event.Action === "output" && /^(ok|FAIL|---\s*FAIL|panic|\s+\S+\.go:)/.test(text) ? [text] : [];
+        return event.Action === "output" && /^(ok|FAIL|---\s*FAIL|panic|\s+\S+\.go:)/.test(text)
+          ? [text]
+          : [];
       } catch {
         return []; // a line cut between two chunks: it is still counted
       }

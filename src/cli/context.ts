@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import type { EmberApi } from "../api.ts";
 import { type Interruption, listenForSignals } from "./interruption.ts";
 import { createInput, type Input } from "./terminal/input.ts";
@@ -6,6 +7,8 @@ import { createOutput, type Output } from "./terminal/output.ts";
 export interface OpenOptions {
   readonly stateDir: string;
   readonly verbose?: (line: string) => void;
+  /** Receives what a user should be told once, such as that this host emulates. */
+  readonly notice?: (line: string) => void;
 }
 
 /** Everything that a command knows of the process it runs in. Tests hand in another one. */
@@ -72,12 +75,18 @@ export function createContext(): Context & { close(): Promise<void> } {
     },
     async openEmber(options) {
       const { Ember } = await import("../ember.ts");
-      return await Ember.open({ ...options, environment });
+      return await Ember.open({ ...options, environment, program: program() });
     },
     async close() {
       if (usesStream) await drained(process.stdout);
     },
   };
+}
+
+/** How this program is called again: by itself when compiled, else by the runtime with the script. */
+function program(): readonly string[] {
+  const script = process.argv[1];
+  return script !== undefined && existsSync(script) ? [process.execPath, script] : [process.execPath];
 }
 
 function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {

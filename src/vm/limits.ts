@@ -25,12 +25,7 @@ export function checkResources(
       hint: `give it 1 to ${capabilities.maxCpus}`,
     });
   }
-  if (!Number.isSafeInteger(wanted.memoryBytes) || wanted.memoryBytes % mebibyte !== 0) {
-    throw new EmberError("invalid-size", `${wanted.memoryBytes} bytes of memory are not whole mebibytes`, {
-      hint: "write the memory like 512M or 4G",
-    });
-  }
-  if (wanted.memoryBytes < leastMemoryBytes || wanted.memoryBytes > totalmem()) {
+  if (!(wanted.memoryBytes >= leastMemoryBytes && wanted.memoryBytes <= totalmem())) {
     throw new EmberError(
       "invalid-size",
       `a VM cannot have ${formatSize(wanted.memoryBytes)} of memory here`,
@@ -38,6 +33,11 @@ export function checkResources(
         hint: `give it ${formatSize(leastMemoryBytes)} to ${formatSize(totalmem())}, which is what this host has`,
       },
     );
+  }
+  if (wanted.memoryBytes % mebibyte !== 0) {
+    throw new EmberError("invalid-size", `${wanted.memoryBytes} bytes of memory are not whole mebibytes`, {
+      hint: "write the memory like 512M or 4G",
+    });
   }
 }
 

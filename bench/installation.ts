@@ -1,0 +1,70 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { writeBusyboxTar } from "../test/support/rootfs.ts";
+import { timeProcess } from "./measure.ts";
+
+export const executable: string = join(import.meta.dir, "..", "dist", "ember");
+
+/** An installation of the benchmark's own with one small image, removed at the end. */
+export class BenchInstallation implements Disposable {
+  readonly home: string = mkdtempSync(join(tmpdir(), "ember-bench-"));
+  readonly stateDir: string = join(this.home, "state");
+  readonly env: Record<string, string> = {
+    PATH: process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin",
+    HOME: this.home,
+    EMBER_STATE_DIR: this.stateDir,
+    EMBER_CACHE_DIR: join(
+      process.env["EMBER_BUILD_CACHE"] ?? join(homedir(), ".cache", "ember-build"),
+      "downloads",
+    ),
+  };
+
+  /** Runs `ember ARGS...`; returns the wall time of the whole process in milliseconds. */
+  ember(...args: string[]): number {
+    return timeProcess([executable, ...args], this.env);
+  }
+
+  prepare(): void {
+    const rootfs = join(this.home, "rootfs.tar");
+    writeBusyboxTar(rootfs);
+    this.ember("init");
+    this.ember("image", "import", rootfs, "--name", "busybox");
+    this.ember("kernel", "pull", "debian");
+  }
+
+  /** Copies of one VM's record, with ids and names of their own: what a large installation's list looks like. */
+  addRecords(count: number): void {
+    const db = new DatabaseSync(join(this.stateDir, "ember.db"));
+    const columns = db
+      .prepare("PRAGMA table_info(vms)")
+      .all()
+      .map((row) => String(row["name"]))
+      .filter((name) => !["id", "name", "block_base"].includes(name));
+    const insert = db.prepare(
+      `INSERT INTO vms (id, name, block_base, ${columns.join(", ")})
+       SELECT ?, ?, ?, ${columns.join(", ")} FROM vms WHERE name = 'seed'`,
+    );
+    db.exec("BEGIN");
+    for (let index = 0; index < count; index++) {
+      insert.run(index.toString(16).padStart(12, "0"), `record-${index}`, 0xc0000000 + index * 8);
+    }
+    db.exec("COMMIT");
+    db.close();
+  }
+
+  removeRecords(): void {
+    const db = new DatabaseSync(join(this.stateDir, "ember.db"));
+    db.exec("DELETE FROM vms WHERE name LIKE 'record-%'");
+    db.close();
+  }
+
+  [Symbol.dispose](): void {
+    try {
+      this.ember("deinit", "--purge", "--quiet");
+    } finally {
+      rmSync(this.home, { recursive: true, force: true });
+    }
+  }
+}

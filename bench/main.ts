@@ -1,0 +1,79 @@
+// `make bench`: medians of whole processes, and ratios against what does the same, measured in turn in one run.
+import { cpus } from "node:os";
+import { measureBoot } from "./boot.ts";
+import { measureExec } from "./exec.ts";
+import { BenchInstallation, executable } from "./installation.ts";
+import { boundResult, interleave, printTable, type Result, ratioResult, timeProcess } from "./measure.ts";
+
+const gib = 2 ** 30;
+const results: Result[] = [];
+
+console.log(`${cpus()[0]?.model ?? "unknown processor"}, ${cpus().length} processors\n`);
+using bench = new BenchInstallation();
+bench.prepare();
+bench.ember("vm", "create", "seed", "--image", "busybox", "--no-start");
+
+await measureStartup();
+await measureClones();
+results.push(await measureBoot(bench));
+results.push(...(await measureExec(bench)));
+printTable(results);
+process.exitCode = results.every((result) => result.met) ? 0 : 1;
+
+async function measureStartup(): Promise<void> {
+  bench.addRecords(9);
+  const node = (): number => timeProcess(["node", "-e", "0"], bench.env);
+  const [version, list, bare] = await interleave(20, [
+    () => timeProcess([executable, "version"], bench.env),
+    () => bench.ember("vm", "list"),
+    node,
+  ]);
+  if (version === undefined || list === undefined || bare === undefined) return;
+  results.push(ratioResult("ember version", version, bare, "node -e 0", 0.25));
+  results.push(ratioResult("ember vm list (10 VMs)", list, bare, "node -e 0", 0.25));
+  bench.removeRecords();
+  bench.addRecords(9_999);
+  const [long] = await interleave(7, [() => bench.ember("vm", "list")]);
+  if (long !== undefined) results.push(boundResult("ember vm list (10,000 VMs)", long, 200));
+  bench.removeRecords();
+}
+
+async function measureClones(): Promise<void> {
+  let number = 0;
+  const create = (sizeBytes: number) => (): number => {
+    const name = `bench-${number++}`;
+    const elapsed = bench.ember(
+      "vm",
+      "create",
+      name,
+      "--image",
+      "busybox",
+      "--disk-size",
+      `${sizeBytes / gib}G`,
+      "--no-start",
+    );
+    bench.ember("vm", "delete", name);
+    return elapsed;
+  };
+  bench.ember("vm", "create", "small", "--image", "busybox", "--disk-size", "1G", "--no-start");
+  bench.ember("vm", "create", "large", "--image", "busybox", "--disk-size", "64G", "--no-start");
+  const fork = (source: string) => (): number => {
+    const name = `bench-${number++}`;
+    const elapsed = bench.ember("vm", "fork", source, name, "--no-start");
+    bench.ember("vm", "delete", name);
+    return elapsed;
+  };
+  const [createSmall, createLarge, forkSmall, forkLarge] = await interleave(9, [
+    create(gib),
+    create(64 * gib),
+    fork("small"),
+    fork("large"),
+  ]);
+  if (!createSmall || !createLarge || !forkSmall || !forkLarge) return;
+  results.push(boundResult("vm create --no-start, 1 GiB", createSmall, 60));
+  results.push(boundResult("vm create --no-start, 64 GiB", createLarge, 60));
+  results.push(ratioResult("  64 GiB against 1 GiB", createLarge, createSmall, "1 GiB", 1.2));
+  results.push(boundResult("vm fork --no-start, 1 GiB", forkSmall, 60));
+  results.push(boundResult("vm fork --no-start, 64 GiB", forkLarge, 60));
+  results.push(ratioResult("  64 GiB against 1 GiB", forkLarge, forkSmall, "1 GiB", 1.2));
+}
