@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { EmberError } from "../errors/ember-error.ts";
 import { findTool, toolEnvironment } from "./tools.ts";
 
@@ -8,8 +8,11 @@ export interface RunOptions {
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
   readonly cwd?: string;
-  /** Written to the tool's standard input, which is otherwise empty. */
-  readonly input?: string | Uint8Array;
+  /**
+   * Written to the tool's standard input, which is otherwise empty. A stream is read as fast as the tool takes it,
+   * and destroyed in the end; when it fails, the tool is killed and the run throws the stream's error.
+   */
+  readonly input?: string | Uint8Array | Readable;
   /** Added to the tool's small environment (see `toolEnvironment`). */
   readonly env?: Readonly<Record<string, string>>;
   /** Exit statuses that count as success. Default: only 0. */
@@ -66,8 +69,16 @@ function startTool(tool: string, args: readonly string[], options: RunOptions): 
     stdio: ["pipe", "pipe", "pipe"],
   });
   child.stdin?.on("error", () => undefined); // the tool may end without reading its input: its status tells
-  child.stdin?.end(options.input);
+  if (!(options.input instanceof Readable)) child.stdin?.end(options.input);
   return child;
+}
+
+/** Streams `input` into the tool. That the tool stops reading shows in its status; only the input's own failure counts. */
+function feed(child: ChildProcess, input: Readable, onFailure: (error: Error) => void): void {
+  input.on("error", onFailure);
+  child.on("close", () => input.destroy());
+  child.on("error", () => input.destroy());
+  if (child.stdin !== null) input.pipe(child.stdin);
 }
 
 const stderrKeptBytes = 8192;
@@ -81,6 +92,13 @@ function finish(
   return new Promise((resolve, reject) => {
     let stderr = "";
     let reason: "timeout" | "interrupted" | undefined;
+    let inputFailure: Error | undefined;
+    if (options.input instanceof Readable) {
+      feed(child, options.input, (error) => {
+        inputFailure = error;
+        child.kill("SIGKILL");
+      });
+    }
     child.stderr?.on("data", (chunk: Buffer) => {
       stderr = (stderr + chunk.toString("utf8")).slice(-stderrKeptBytes);
       options.onStderr?.(chunk);
@@ -106,7 +124,8 @@ function finish(
     child.on("close", (code, signalName) => {
       settle();
       const status = code ?? 128;
-      if (reason === undefined && signalName === null && (options.okStatuses ?? [0]).includes(status)) {
+      if (inputFailure !== undefined) reject(inputFailure);
+      else if (reason === undefined && signalName === null && (options.okStatuses ?? [0]).includes(status)) {
         resolve({ status, stderr });
       } else {
         reject(failure(tool, args, reason ?? signalName ?? status, stderr, timeoutMs));
