@@ -91,8 +91,7 @@ export async function withGuestFiles<T>(
 
 async function openGuestFiles(agent: AgentChannel): Promise<GuestFiles> {
   const sftp = await agent.sftp();
-  sftp.on("error", () => undefined); // each pending request is told on its own
-  const ask = asker(agent);
+  const ask = asker(agent, sftp);
   const find = async (path: string, follow: boolean): Promise<GuestFile | undefined> => {
     try {
       return fileOf(
@@ -118,7 +117,7 @@ async function openGuestFiles(agent: AgentChannel): Promise<GuestFiles> {
     list: (path) => listFolder(sftp, ask, path),
     mkdir: (path, mode) => ask.done(path, (done) => sftp.mkdir(path, { mode }, done)),
     remove: (path) => ask.done(path, (done) => sftp.unlink(path, done)),
-    rename: (from, to) => ask.done(to, (done) => sftp.ext_openssh_rename(from, to, done)),
+    rename: (from, to) => ask.done(to, (done) => replaceByRename(sftp, from, to, done)),
     readlink: (path) => ask.value<string>(path, (done) => sftp.readlink(path, done)),
     // Every server follows OpenSSH in taking the target first, against the draft; ssh2 does so only with servers
     // that call themselves OpenSSH, and swaps the two for the agent.
@@ -140,20 +139,34 @@ interface Asker {
   done(path: string, request: (done: (error?: Error | null) => void) => void): Promise<void>;
 }
 
-/** Turns ssh2's callbacks into promises and its errors into ember's. */
-function asker(agent: AgentChannel): Asker {
-  const value = <T>(path: string, request: (done: Done<T>) => void): Promise<T> =>
-    new Promise<T>((resolve, reject) => {
-      if (path.includes("\0")) {
-        reject(new EmberError("usage", `'${printable(path)}' holds a NUL byte`));
-        return;
-      }
-      try {
-        request((error, result) => (error ? reject(failure(agent, path, error)) : resolve(result)));
-      } catch (error) {
-        reject(failure(agent, path, error)); // ssh2 throws when the connection is gone
-      }
-    });
+/**
+ * Turns ssh2's callbacks into promises and its errors into ember's. ssh2 forgets requests that are made once the
+ * session is gone: here every one of them ends.
+ */
+function asker(agent: AgentChannel, sftp: SFTPWrapper): Asker {
+  const pending = new Set<(error: EmberError) => void>();
+  let gone: EmberError | undefined;
+  const end = (): void => {
+    gone ??= agent.fault ?? new EmberError("copy-failed", "the guest ended the file transfer");
+    for (const reject of pending) reject(gone);
+    pending.clear();
+  };
+  sftp.on("error", end).on("end", end).on("close", end);
+  void agent.closed.then(end);
+  const value = async <T>(path: string, request: (done: Done<T>) => void): Promise<T> => {
+    if (path.includes("\0")) throw new EmberError("usage", `'${printable(path)}' holds a NUL byte`);
+    if (gone !== undefined) throw gone;
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    pending.add(reject);
+    try {
+      request((error, result) => (error ? reject(failure(agent, path, error)) : resolve(result)));
+      return await promise;
+    } catch (error) {
+      throw error instanceof EmberError ? error : failure(agent, path, error); // ssh2 throws for a lost connection
+    } finally {
+      pending.delete(reject);
+    }
+  };
   const done: Asker["done"] = (path, request) =>
     value<void>(path, (settle) => request((error) => settle(error, undefined)));
   return { value, done };
@@ -233,6 +246,20 @@ const typeNames: ReadonlyMap<number, GuestFileType> = new Map([
   [0o040000, "folder"],
   [0o120000, "symlink"],
 ]);
+
+/** OpenSSH's extension replaces what is at `to`; so does the plain rename of a server that lacks the extension. */
+function replaceByRename(
+  sftp: SFTPWrapper,
+  from: string,
+  to: string,
+  done: (error?: Error | null) => void,
+): void {
+  try {
+    sftp.ext_openssh_rename(from, to, done);
+  } catch {
+    sftp.rename(from, to, done); // ssh2 throws when the server did not offer it
+  }
+}
 
 /** What is left out of a guest's answer counts as zero: the type is then "other", which is never copied. */
 function fileOf(attrs: Attributes): GuestFile {
