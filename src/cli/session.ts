@@ -77,6 +77,7 @@ export class Session {
     const stateDir = await this.stateDir();
     return await this.context.openEmber({
       stateDir,
+      notice: (line) => this.note(line),
       ...(this.verbose ? { verbose: (line: string) => this.message(line, "dim") } : {}),
     });
   }

@@ -25,15 +25,17 @@ export function progressLine(
   const others = tasks.length > 1 ? ` (and ${tasks.length - 1} more)` : "";
   const step = task.progress === undefined ? "" : `: ${printable(task.progress.step)}`;
   const elapsed = renderElapsed(Math.floor((nowMs - task.startedAtMs) / 100) * 100);
-  const tail = [amount(task.progress), elapsed].filter((part) => part !== "").join("  ");
-  const room = (look.width ?? 80) - 1 - spinner.length - 1 - 2 - tail.length;
-  const head = truncate(
-    `${printable(task.label)}${others}${step}`,
-    Math.max(8, room),
-    "start",
-    look.ellipsis,
-  );
+  const width = (look.width ?? 80) - 1;
+  const tail = fittingTail(task.progress, elapsed, width);
+  const room = Math.max(1, width - spinner.length - 1 - 2 - tail.length);
+  const head = truncate(`${printable(task.label)}${others}${step}`, room, "start", look.ellipsis);
   return `${look.paint(spinner, "good")} ${head}  ${look.paint(tail, "dim")}`;
+}
+
+/** What is being done matters most: in a narrow terminal the bar goes first. */
+function fittingTail(progress: Progress | undefined, elapsed: string, width: number): string {
+  const withAmount = [amount(progress), elapsed].filter((part) => part !== "").join("  ");
+  return withAmount.length + 24 <= width ? withAmount : elapsed;
 }
 
 const barWidth = 16;

@@ -12,7 +12,7 @@ import { cpusFlag, diskSizeFlag, kernelFlag, memoryFlag } from "./arguments.ts";
 const cpus = cpusFlag("1");
 const memory = memoryFlag("512M");
 const diskSize = diskSizeFlag("8G, or the image's size");
-const kernel = kernelFlag("see: ember kernel list");
+const kernel = kernelFlag("the installation's");
 const network: Flag<string | undefined> = value(
   "network",
   "NET",

@@ -1,0 +1,139 @@
+import type { EmberApi, Forwarding, ImageApi, KernelApi, VmApi, VmHandle } from "../../api.ts";
+import { EmberError } from "../../errors/ember-error.ts";
+import { sampleEvent, sampleImage, sampleInfo, sampleKernel, sampleStats, sampleVm } from "./samples.ts";
+
+export interface Call {
+  readonly method: string;
+  readonly args: readonly unknown[];
+}
+
+export interface FakeParts {
+  readonly vms?: Partial<VmApi>;
+  readonly images?: Partial<ImageApi>;
+  readonly kernels?: Partial<KernelApi>;
+  readonly installation?: Partial<Omit<EmberApi, "vms" | "images" | "kernels">>;
+}
+
+/** An installation without anything behind it: it notes what is asked of it, and answers with samples. */
+export function fakeEmber(parts: FakeParts = {}): { ember: EmberApi; calls: Call[] } {
+  const calls: Call[] = [];
+  const recorded = <T extends object>(prefix: string, target: T): T =>
+    new Proxy(target, {
+      get(object, key, receiver) {
+        const found: unknown = Reflect.get(object, key, receiver);
+        if (typeof found !== "function") return found;
+        return (...args: unknown[]): unknown => {
+          calls.push({ method: `${prefix}${key === Symbol.asyncDispose ? "close" : String(key)}`, args });
+          return Reflect.apply(found, object, args);
+        };
+      },
+    });
+  const handle = (name: string): VmHandle => recorded("handle.", fakeHandle(name));
+  const ember: EmberApi = {
+    ...fakeInstallation,
+    ...parts.installation,
+    vms: recorded("vms.", { ...fakeVms(handle), ...parts.vms }),
+    images: recorded("images.", { ...fakeImages, ...parts.images }),
+    kernels: recorded("kernels.", { ...fakeKernels, ...parts.kernels }),
+  };
+  return { ember: recorded("", ember), calls };
+}
+
+const nothing = async (): Promise<void> => undefined;
+
+function fakeHandle(name: string): VmHandle {
+  return {
+    id: "0123456789abcdef",
+    name,
+    inspect: async () => sampleVm({ name }),
+    start: nothing,
+    stop: nothing,
+    pause: nothing,
+    resume: nothing,
+    delete: nothing,
+    fork: async (options) => fakeHandle(options.name),
+    exec: async () => ({ exitStatus: 0, stdout: "", stderr: "" }),
+    copyIn: nothing,
+    copyOut: nothing,
+    [Symbol.asyncDispose]: nothing,
+  };
+}
+
+function fakeVms(handle: (name: string) => VmHandle): VmApi {
+  return {
+    create: async (options) => handle(options.name),
+    get: async (name) => handle(name),
+    list: async () => [sampleVm()],
+    inspect: async (name) => {
+      if (name === "nope")
+        throw new EmberError("vm-not-found", `there is no VM '${name}'`, { hint: "see: ember vm list" });
+      return sampleVm({ name });
+    },
+    start: nothing,
+    stop: nothing,
+    restart: nothing,
+    pause: nothing,
+    resume: nothing,
+    delete: nothing,
+    fork: async (_source, options) => handle(options.name),
+    update: nothing,
+    wait: nothing,
+    stats: async () => [sampleStats()],
+    async *logs() {
+      yield "first line\n";
+      yield "second line\n";
+    },
+    exec: async () => ({ exitStatus: 0, stdout: "", stderr: "", pid: 77 }),
+    shell: async () => ({ exitStatus: 0, stdout: "", stderr: "" }),
+    copyIn: nothing,
+    copyOut: nothing,
+    extractTar: nothing,
+    createTar: nothing,
+    forward: async (_name, ports): Promise<Forwarding> => ({
+      ports,
+      closed: new Promise(() => undefined),
+      [Symbol.asyncDispose]: nothing,
+    }),
+    sshConfig: async () => "Host web\n",
+    proxy: nothing,
+  };
+}
+
+const fakeImages: ImageApi = {
+  pull: async ({ reference, name }) => sampleImage({ name: name ?? reference }),
+  bootstrap: async (distribution, options) => sampleImage({ name: options?.name ?? distribution }),
+  import: async (_file, { name }) => sampleImage({ name }),
+  list: async () => [sampleImage()],
+  inspect: async (name) => sampleImage({ name }),
+  delete: nothing,
+};
+
+const fakeKernels: KernelApi = {
+  list: async () => [sampleKernel()],
+  pull: async (preset) => sampleKernel({ name: preset }),
+  import: async (_file, options) => sampleKernel({ name: options?.name ?? "vmlinux" }),
+  setDefault: nothing,
+  delete: nothing,
+};
+
+const fakeInstallation: Omit<EmberApi, "vms" | "images" | "kernels"> = {
+  init: async () => sampleInfo,
+  deinit: nothing,
+  info: async () => sampleInfo,
+  doctor: async () => [
+    { name: "KVM", status: "ok", detail: "guests run", why: "speed", remedy: null },
+    {
+      name: "skopeo",
+      status: "warning",
+      detail: "not installed",
+      why: "pulls images",
+      remedy: "apt-get install skopeo",
+    },
+  ],
+  reconcile: async () => ({ finished: [], undone: [], stopped: [], removed: [] }),
+  prune: async () => ({ images: ["old"], kernels: [], cacheFiles: 3, freedBytes: 5 * 1024 ** 2 }),
+  async *events() {
+    yield sampleEvent;
+  },
+  [Symbol.asyncDispose]: nothing,
+};
