@@ -53,10 +53,13 @@ const reasons: readonly Reason[] = [
   },
 ];
 
+/** Each line begins with the program, and with the whole option that it complains about. */
+const quotedOption = /^qemu[\w-]*: (?:-blockdev \{.*\}: |-[a-z]+ \S+: )?/gm;
+
 /** Why QEMU ended before it ran the guest, from what it printed and how it ended. */
 export function startFailure(log: string, ending: number | NodeJS.Signals): EmberError {
   const text = plainText(log);
-  const said = lastLines(text, 3, 500).join("; ").replaceAll("qemu-system-", "");
+  const said = lastLines(text.replace(quotedOption, ""), 3, 500).join("; ");
   for (const { pattern, error } of reasons) {
     const match = pattern.exec(text);
     if (match !== null) return error(match, said);

@@ -4,7 +4,7 @@ import { EmberError, errnoCode } from "../../errors/ember-error.ts";
 import { isAlive } from "../../host/process-identity.ts";
 import type { Machine } from "../hypervisor.ts";
 import { monitorSocket } from "./arguments.ts";
-import { QmpSession } from "./qmp.ts";
+import { type QmpSession, withQmp } from "./qmp.ts";
 
 /** Long enough for other commands' turns at the socket, each of which takes milliseconds. */
 const sessionTimeoutMs = 10_000;
@@ -21,8 +21,7 @@ export async function withMonitor<T>(
   const deadline = Date.now() + sessionTimeoutMs;
   while (isAlive(machine.process)) {
     try {
-      using session = await QmpSession.open(path, Math.max(1, deadline - Date.now()));
-      return await body(session);
+      return await withQmp(path, { timeoutMs: Math.max(1, deadline - Date.now()) }, body);
     } catch (error) {
       // A process that ends closes its socket a little before it is gone.
       await sleep(isQueueFull(error) ? 10 : 50);
@@ -33,9 +32,11 @@ export async function withMonitor<T>(
   return undefined;
 }
 
-/** QEMU's queue of waiting clients has one place; the next one is turned away at once (EAGAIN). */
+/** QEMU's queue of waiting clients has one place; the next is turned away at once (which Bun calls a refusal). */
 function isQueueFull(error: unknown): boolean {
-  return error instanceof EmberError && errnoCode(error.cause) === "EAGAIN";
+  if (!(error instanceof EmberError)) return false;
+  const code = errnoCode(error.cause);
+  return code === "EAGAIN" || code === "ECONNREFUSED";
 }
 
 const runState = v.object({ status: v.string(), running: v.boolean() });

@@ -9,10 +9,36 @@ interface Waiting {
 }
 
 /**
- * A conversation with QEMU over its control socket (QMP). QEMU serves one client at a time: a second one connects,
- * but is greeted only when the first has gone, so a session is opened, used and closed at once.
+ * Runs `body` in a conversation with the QEMU that listens at `path`. QEMU serves one client at a time: a second one
+ * connects, but is greeted only when the first has gone, so `body` should be short. `timeoutMs` bounds it all, the
+ * turns of other clients included.
+ * Throws `hypervisor-failed` (a lost connection has the socket's error as its cause), `timeout`, `interrupted`.
  */
-export class QmpSession implements Disposable {
+export async function withQmp<T>(
+  path: string,
+  limits: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
+  body: (session: QmpSession) => Promise<T>,
+): Promise<T> {
+  const { signal } = limits;
+  if (signal?.aborted === true) throw interrupted();
+  const session = new QmpSession(path, limits.timeoutMs);
+  const onAbort = (): void => session.end(interrupted());
+  signal?.addEventListener("abort", onAbort, { once: true });
+  try {
+    await session.greet();
+    return await body(session);
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
+    session.end();
+  }
+}
+
+function interrupted(): EmberError {
+  return new EmberError("interrupted", "interrupted while talking to the hypervisor");
+}
+
+/** One conversation over QEMU's control socket (QMP), for use through `withQmp`. */
+export class QmpSession {
   readonly #socket: Socket;
   readonly #path: string;
   readonly #waiting = new Map<number, Waiting>();
@@ -21,35 +47,23 @@ export class QmpSession implements Disposable {
   #greeted: Waiting | undefined;
   #ended: EmberError | undefined;
 
-  private constructor(path: string, timeoutMs: number) {
+  constructor(path: string, timeoutMs: number) {
     this.#path = path;
     this.#socket = connect(path);
-    this.#timer = setTimeout(() => this.#fail(this.#timeout(timeoutMs)), timeoutMs);
+    this.#timer = setTimeout(() => this.end(this.#timeout(timeoutMs)), timeoutMs);
     const lines = new LineSplitter();
     this.#socket.on("data", (chunk) => this.#receive(lines, Buffer.from(chunk)));
-    this.#socket.on("error", (error) => this.#fail(this.#lost(error.message, error)));
-    this.#socket.on("close", () => this.#fail(this.#lost("it closed the connection")));
+    this.#socket.on("error", (error) => this.end(this.#lost(error.message, error)));
+    this.#socket.on("close", () => this.end(this.#lost("it closed the connection")));
   }
 
-  /**
-   * Opens a session. `timeoutMs` bounds the whole session, other clients' turns included.
-   * Throws `hypervisor-failed` (its cause is the socket's error), `timeout`, `interrupted`.
-   */
-  static async open(path: string, timeoutMs: number, signal?: AbortSignal): Promise<QmpSession> {
-    const session = new QmpSession(path, timeoutMs);
-    const onAbort = (): void => session.#fail(new EmberError("interrupted", "interrupted"));
-    try {
-      signal?.addEventListener("abort", onAbort, { once: true });
-      if (signal?.aborted === true) onAbort();
-      await session.#greeting();
-      await session.execute("qmp_capabilities");
-      return session;
-    } catch (error) {
-      session[Symbol.dispose]();
-      throw error;
-    } finally {
-      signal?.removeEventListener("abort", onAbort);
-    }
+  /** Waits for QEMU to take this client. Throws as `withQmp`. */
+  async greet(): Promise<void> {
+    await new Promise<unknown>((resolve, reject) => {
+      if (this.#ended !== undefined) return reject(this.#ended);
+      this.#greeted = { resolve, reject };
+    });
+    await this.execute("qmp_capabilities");
   }
 
   /** Runs one command and gives its result, unparsed. Throws `hypervisor-failed` with QEMU's reason, `timeout`. */
@@ -62,23 +76,22 @@ export class QmpSession implements Disposable {
     });
   }
 
-  /** Lets the next client in. Idempotent; what still waits for an answer fails. */
-  [Symbol.dispose](): void {
-    this.#fail(this.#lost("the session was closed"));
-  }
-
-  #greeting(): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      if (this.#ended !== undefined) return reject(this.#ended);
-      this.#greeted = { resolve, reject };
-    });
+  /** Lets the next client in; what still waits for an answer fails with `error`. Idempotent. */
+  end(error: EmberError = this.#lost("the session was closed")): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = error;
+    clearTimeout(this.#timer);
+    this.#socket.destroy();
+    this.#greeted?.reject(error);
+    for (const waiting of this.#waiting.values()) waiting.reject(error);
+    this.#waiting.clear();
   }
 
   #receive(lines: LineSplitter, chunk: Buffer): void {
     try {
       for (const line of lines.push(chunk)) this.#handle(parseQmpMessage(line));
     } catch (error) {
-      this.#fail(toEmberError(error));
+      this.end(toEmberError(error));
     }
   }
 
@@ -95,16 +108,6 @@ export class QmpSession implements Disposable {
     this.#waiting.delete(message.id);
     if (message.kind === "result") waiting.resolve(message.value);
     else waiting.reject(new EmberError("hypervisor-failed", `the hypervisor refused: ${message.reason}`));
-  }
-
-  #fail(error: EmberError): void {
-    if (this.#ended !== undefined) return;
-    this.#ended = error;
-    clearTimeout(this.#timer);
-    this.#socket.destroy();
-    this.#greeted?.reject(error);
-    for (const waiting of this.#waiting.values()) waiting.reject(error);
-    this.#waiting.clear();
   }
 
   #lost(why: string, cause?: unknown): EmberError {

@@ -13,7 +13,7 @@ import { checkKernelFile } from "./kernel-file.ts";
 import { type Architecture, architectures } from "./machine.ts";
 import { findMachine, killMachine } from "./machine-process.ts";
 import { guestRuns } from "./monitor.ts";
-import { QmpSession } from "./qmp.ts";
+import { withQmp } from "./qmp.ts";
 
 /** What QEMU itself prints, in the VM's folder. */
 const logName = "hypervisor.log";
@@ -96,8 +96,7 @@ async function waitUntilRunning(spec: VmSpec, child: DetachedProcess, signal?: A
 
 async function answers(socket: string, timeoutMs: number, signal?: AbortSignal): Promise<boolean> {
   try {
-    using session = await QmpSession.open(socket, timeoutMs, signal);
-    return await guestRuns(session);
+    return await withQmp(socket, { timeoutMs, signal }, guestRuns);
   } catch (error) {
     if (error instanceof EmberError && error.code === "interrupted") throw error;
     return false; // it does not listen yet, or has just ended: the caller looks which
