@@ -32,7 +32,10 @@ const wholeNumber = v.pipe(
 
 /** YAML reads 1.10 as 1.1, so only what cannot be changed on the way is taken without quotes. */
 const variable = v.pipe(
-  v.union([v.string(), v.pipe(v.number(), v.safeInteger()), v.boolean()], "must be text: put it in quotes"),
+  v.union(
+    [v.string(), v.pipe(v.number(), v.safeInteger("must be text: put it in quotes")), v.boolean()],
+    "must be text: put it in quotes",
+  ),
   v.transform(String),
 );
 
@@ -76,6 +79,9 @@ export type Checked =
 
 /** A file's content as settings, or what is wrong with it, naming the key and the closest one that is known. */
 export function checkSettings(content: unknown, kind: FileKind): Checked {
+  if (typeof content !== "object" || content === null || Array.isArray(content)) {
+    return { problem: "it must be a mapping of keys to values", hint: "begin with: image: debian" };
+  }
   const schema = kind === "vm" ? vmFile : globalFile;
   const result = v.safeParse(schema, content, { abortEarly: true, abortPipeEarly: true });
   if (!result.success) return explain(result.issues[0], Object.keys(schema.entries));
@@ -96,19 +102,21 @@ export function checkSettings(content: unknown, kind: FileKind): Checked {
 }
 
 function explain(issue: v.BaseIssue<unknown>, topLevelKeys: readonly string[]): Checked {
-  const path = v.getDotPath(issue) ?? "";
+  const keys = issue.path?.map((item) => String(item.key)) ?? [];
+  const path = keys.join(".");
   if (issue.type !== "strict_object") {
     return { problem: path === "" ? issue.message : `'${path}' ${issue.message}`, hint: undefined };
   }
-  if (path === "")
-    return { problem: "it must be a mapping of keys to values", hint: "begin with: image: debian" };
-  const parent = path.includes(".") ? path.slice(0, path.lastIndexOf(".")) : "";
-  const key = path.slice(parent === "" ? 0 : parent.length + 1);
+  // Not a key that is too many: the value itself has the wrong type.
+  if (issue.expected !== "never") {
+    return {
+      problem: `'${path}' must be a mapping`,
+      hint: `its keys: ${knownKeys(path, topLevelKeys).join(", ")}`,
+    };
+  }
+  const parent = keys.slice(0, -1).join(".");
   const known = knownKeys(parent, topLevelKeys);
-  // The mapping itself has the wrong type.
-  if (issue.expected !== "never")
-    return { problem: `'${path}' must be a mapping`, hint: `its keys: ${known.join(", ")}` };
-  const meant = closest(key, known);
+  const meant = closest(keys.at(-1) ?? "", known);
   const prefix = parent === "" ? "" : `${parent}.`;
   const hint = meant === undefined ? `known keys: ${known.join(", ")}` : `did you mean '${prefix}${meant}'?`;
   return { problem: `unknown key '${path}'`, hint };

@@ -58,13 +58,19 @@ export const exec: Command = {
         });
       }
       const { vms } = await session.ember();
-      const { pid = null } = await vms.exec(name, args.rest, {
+      const started = await vms.exec(name, args.rest, {
         ...options,
         detach: true,
         signal: session.signal,
       });
-      session.result({ json: { pid }, text: () => (pid === null ? "" : `${pid}\n`) });
-      return 0;
+      const { pid, exitStatus } = started;
+      if (pid !== undefined)
+        session.result({
+          json: { pid },
+          text: () => `${pid}
+`,
+        });
+      return exitStatus;
     }
     refuseTtyWithoutTerminal(session.context, streams);
     const { vms } = await session.ember();
