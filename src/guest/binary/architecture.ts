@@ -1,0 +1,25 @@
+import { EmberError } from "../../errors/ember-error.ts";
+
+/** As images and packages name it. */
+export type GuestArchitecture = "amd64" | "arm64";
+
+/** e_machine in an ELF header. */
+const machines: Readonly<Record<GuestArchitecture, number>> = { amd64: 62, arm64: 183 };
+
+/** What guests run on this host: virtualisation does not change the architecture. Throws `host-unsupported`. */
+export function hostArchitecture(): GuestArchitecture {
+  if (process.arch === "x64") return "amd64";
+  if (process.arch === "arm64") return "arm64";
+  throw new EmberError("host-unsupported", `ember has no guests for the processor '${process.arch}'`, {
+    hint: "use an x86-64 or arm64 host",
+  });
+}
+
+/** `bytes`, when they are a guest binary for `arch`. Throws `host-unsupported` when they are something else. */
+export function checkGuestBinary(bytes: Buffer, arch: GuestArchitecture, from: string): Uint8Array {
+  const isElf = bytes.length > 64 && bytes.readUInt32BE(0) === 0x7f454c46;
+  if (isElf && bytes.readUInt16LE(18) === machines[arch]) return bytes;
+  throw new EmberError("host-unsupported", `'${from}' is not a guest binary for ${arch}`, {
+    hint: "use the ember made for this architecture, or run 'make build' again",
+  });
+}

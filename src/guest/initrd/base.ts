@@ -1,0 +1,60 @@
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { ensurePrivateFolder, writeFileAtomic } from "../../host/files.ts";
+import { archivePadding, type CpioEntry, writeCpio } from "./cpio.ts";
+
+/** An archive that a kernel brings along. It never changes once it is there, so its digest is known. */
+export interface KernelArchive {
+  readonly path: string;
+  readonly sha256: string;
+  /**
+   * "modules": ember's own, after the guest binary. "foreign": a user's, perhaps compressed, perhaps with an /init of
+   * its own; it comes before the guest binary, since the kernel lets the later of two files win.
+   */
+  readonly kind: "modules" | "foreign";
+}
+
+export interface BaseInitrdInputs {
+  readonly guestBinary: Uint8Array;
+  readonly archive: KernelArchive | undefined;
+  /** Where the result is kept; made when it is missing. */
+  readonly folder: string;
+}
+
+/** Goes into the name of every base: change it with anything that changes the bytes below. */
+const layout = "base 1";
+
+/**
+ * The part of the initrd that all VMs of one kernel share: ember-guest as /init, and the kernel's modules. Also what
+ * the trial of hardware virtualisation boots. Returns its path. Post-condition: the file is there, complete, 0600.
+ * Idempotent: the same inputs give the same path, and it is written only when it is missing.
+ */
+export function buildBaseInitrd(inputs: BaseInitrdInputs): string {
+  const key = createHash("sha256")
+    .update(`${layout}\n${inputs.archive?.kind ?? "none"} ${inputs.archive?.sha256 ?? ""}\n`)
+    .update(inputs.guestBinary)
+    .digest("hex");
+  const path = join(inputs.folder, `${key}.cpio`);
+  if (existsSync(path)) return path;
+  ensurePrivateFolder(inputs.folder);
+  writeFileAtomic(path, baseContent(inputs), 0o600);
+  return path;
+}
+
+function baseContent({ guestBinary, archive }: BaseInitrdInputs): Buffer {
+  const guest = writeCpio(guestEntries(guestBinary));
+  if (archive === undefined) return guest;
+  const bytes = readFileSync(archive.path);
+  const padded = [bytes, archivePadding(bytes.length)];
+  return Buffer.concat(archive.kind === "modules" ? [guest, ...padded] : [...padded, guest]);
+}
+
+/** The console's device node is there so that what /init says before it mounts /dev is seen. */
+function guestEntries(guestBinary: Uint8Array): CpioEntry[] {
+  return [
+    { type: "folder", path: "dev", mode: 0o755 },
+    { type: "character-device", path: "dev/console", mode: 0o600, major: 5, minor: 1 },
+    { type: "file", path: "init", mode: 0o755, content: guestBinary },
+  ];
+}

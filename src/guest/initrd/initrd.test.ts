@@ -1,0 +1,89 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { createHash } from "node:crypto";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readCpio } from "../testing/read-cpio.ts";
+import { buildBaseInitrd, type KernelArchive } from "./base.ts";
+import { composeInitrd } from "./compose.ts";
+import { writeCpio } from "./cpio.ts";
+
+const guestBinary = Buffer.from("ember-guest itself");
+let folder = "";
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "ember-initrd-"));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+function archive(kind: KernelArchive["kind"], name: string, content: string): KernelArchive {
+  const bytes = writeCpio([{ type: "file", path: name, mode: 0o644, content: Buffer.from(content) }]);
+  // Not a multiple of four, as a compressed archive may be.
+  const cut = kind === "foreign" ? bytes.subarray(0, bytes.length - 3) : bytes;
+  const path = join(folder, `${kind}.cpio`);
+  writeFileSync(path, cut);
+  return { path, kind, sha256: createHash("sha256").update(cut).digest("hex") };
+}
+
+const paths = (file: string): string[] => readCpio(readFileSync(file)).map((entry) => entry.path);
+
+describe("buildBaseInitrd", () => {
+  test("the guest binary is /init and the console's device is there", () => {
+    const path = buildBaseInitrd({ guestBinary, archive: undefined, folder: join(folder, "cache") });
+    const entries = readCpio(readFileSync(path));
+    expect(entries.find((entry) => entry.path === "init")).toMatchObject({
+      mode: 0o100755,
+      content: guestBinary,
+    });
+    expect(entries.find((entry) => entry.path === "dev/console")).toMatchObject({ major: 5, minor: 1 });
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+  });
+
+  test("modules come after the guest binary, a user's archive before it", () => {
+    const modules = archive("modules", "lib/modules/ember/virtio.ko", "x");
+    const foreign = archive("foreign", "init", "another init");
+    expect(paths(buildBaseInitrd({ guestBinary, archive: modules, folder })).slice(-2)).toEqual([
+      "init",
+      "lib/modules/ember/virtio.ko",
+    ]);
+    const entries = readCpio(readFileSync(buildBaseInitrd({ guestBinary, archive: foreign, folder })));
+    expect(entries.findLast((entry) => entry.path === "init")?.content).toEqual(guestBinary);
+  });
+
+  test("the same inputs give the same file, written once; others another", () => {
+    const inputs = { guestBinary, archive: undefined, folder };
+    const first = buildBaseInitrd(inputs);
+    const { ino } = statSync(first);
+    expect(buildBaseInitrd(inputs)).toBe(first);
+    expect(statSync(first).ino).toBe(ino);
+    expect(buildBaseInitrd({ ...inputs, guestBinary: Buffer.from("newer") })).not.toBe(first);
+    expect(buildBaseInitrd({ ...inputs, archive: archive("modules", "a", "b") })).not.toBe(first);
+  });
+});
+
+describe("composeInitrd", () => {
+  test("the identity follows the base, and only the owner can read the file", async () => {
+    const base = buildBaseInitrd({ guestBinary, archive: undefined, folder });
+    const target = join(folder, "initrd");
+    writeFileSync(target, "what was there before", { mode: 0o644 });
+    await composeInitrd(base, '{"version":1}\n', target);
+    const last = readCpio(readFileSync(target)).at(-1);
+    expect(last).toMatchObject({ path: "ember/identity.json", mode: 0o100600 });
+    expect(last?.content.toString()).toBe('{"version":1}\n');
+    expect(paths(target).slice(0, 3)).toEqual(["dev", "dev/console", "init"]);
+    expect(statSync(target).mode & 0o777).toBe(0o600);
+    expect(readFileSync(base).length).toBeLessThan(statSync(target).size);
+  });
+
+  test("a base that anyone can read does not make the result so", async () => {
+    const base = join(folder, "base");
+    writeFileSync(base, writeCpio([]), { mode: 0o644 });
+    await composeInitrd(base, "{}", join(folder, "initrd"));
+    expect(statSync(join(folder, "initrd")).mode & 0o777).toBe(0o600);
+  });
+
+  test("a failure leaves no file", async () => {
+    await expect(composeInitrd(join(folder, "absent"), "{}", join(folder, "initrd"))).rejects.toThrow("ENOENT");
+    expect(readdirSync(folder)).toEqual([]);
+  });
+});
