@@ -1,0 +1,89 @@
+import { join } from "node:path";
+import { readTool } from "../host/run-sync.ts";
+import type { Drivers } from "./drivers.ts";
+import type { Environment, PlatformFacts } from "./platform.ts";
+
+// QEMU with its user-mode network and qcow2 overlays: what runs here before Virtualization.framework's drivers do.
+
+export const platformName: PlatformFacts["platformName"] = "darwin";
+
+/** The start time as `ps` prints it, to the second; "Z" in the state is a process that has ended. */
+export const processStartTime: PlatformFacts["processStartTime"] = (pid: number): string | undefined => {
+  const line = readTool("/bin/ps", ["-o", "state=,lstart=", "-p", String(pid)]).trim();
+  const [state = "", ...start] = line.split(/\s+/);
+  return start.length === 0 || state.startsWith("Z") ? undefined : start.join(" ");
+};
+
+let boot: string | undefined;
+
+export const bootId: PlatformFacts["bootId"] = (): string => {
+  boot ??= readTool("/usr/sbin/sysctl", ["-n", "kern.bootsessionuuid"]).trim();
+  return boot;
+};
+
+export const findProcesses: PlatformFacts["findProcesses"] = (needle: string): number[] =>
+  readTool("/bin/ps", ["-axo", "pid=,command="])
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/))
+    .filter((words) => words.slice(1).includes(needle))
+    .map((words) => Number(words[0]));
+
+export const processUsage: PlatformFacts["processUsage"] = (pid) => {
+  const [time, residentKib] = readTool("/bin/ps", ["-o", "time=,rss=", "-p", String(pid)])
+    .trim()
+    .split(/\s+/);
+  if (time === undefined || residentKib === undefined) return undefined;
+  // [[hours:]minutes:]seconds.hundredths
+  const cpuSeconds = time.split(":").reduce((sum, part) => sum * 60 + Number(part), 0);
+  return { cpuSeconds, residentBytes: Number(residentKib) * 1024 };
+};
+
+export const defaultStateDir: PlatformFacts["defaultStateDir"] = (environment: Environment): string =>
+  join(environment["HOME"] ?? "/", "Library/Application Support/ember");
+
+// TMPDIR is private here but 50 bytes long; with ours and the socket's name behind it, that is near the limit of 104.
+export const runtimeBase: PlatformFacts["runtimeBase"] = (): string =>
+  `/tmp/ember-${process.getuid?.() ?? 0}`;
+
+/** Homebrew's folders on both architectures; its keg-only formulae are not linked there. */
+export const extraToolFolders: PlatformFacts["extraToolFolders"] = [
+  "/opt/homebrew/bin",
+  "/opt/homebrew/sbin",
+  "/opt/homebrew/opt/e2fsprogs/sbin",
+  "/usr/local/bin",
+  "/usr/local/sbin",
+  "/usr/local/opt/e2fsprogs/sbin",
+  "/usr/bin",
+  "/usr/sbin",
+  "/bin",
+  "/sbin",
+];
+
+const formulae: Readonly<Record<string, string>> = {
+  "qemu-system-x86_64": "qemu",
+  "qemu-system-aarch64": "qemu",
+  "qemu-img": "qemu",
+  skopeo: "skopeo",
+  gpgv: "gnupg",
+  xz: "xz",
+  zstd: "zstd",
+};
+
+export const installHint: PlatformFacts["installHint"] = (tool: string): string => {
+  const formula = formulae[tool];
+  return formula === undefined
+    ? `'${tool}' is not available on macOS`
+    : `install it: brew install ${formula}`;
+};
+
+export const hypervisorDrivers: Drivers["hypervisorDrivers"] = {
+  qemu: async () => (await import("../hypervisor/qemu/driver.ts")).createQemu(),
+};
+
+export const storageDrivers: Drivers["storageDrivers"] = {
+  qcow2: async (config) => (await import("../storage/qcow2/driver.ts")).createQcow2(config),
+};
+
+export const networkDrivers: Drivers["networkDrivers"] = {
+  user: async () => (await import("../network/user/driver.ts")).createUserNetwork(),
+};
