@@ -17,7 +17,7 @@ func main() {
 	case os.Getpid() == 1:
 		boot.Main()
 	case name == guest.AgentName:
-		guest.AgentMain()
+		guest.AgentMain(os.Args)
 	case name == agent.SFTPName:
 		os.Exit(agent.ServeSFTPOnStdio())
 	default:

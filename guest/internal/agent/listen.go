@@ -36,5 +36,5 @@ func listenOne(address string) (net.Listener, error) {
 	if network == "vsock" {
 		return listenVsock(port)
 	}
-	return net.Listen("tcp", fmt.Sprintf(":%d", port))
+	return listenTCP(port)
 }

@@ -10,7 +10,6 @@ import (
 	"ember.dev/guest/internal/clock"
 	"ember.dev/guest/internal/console"
 	"ember.dev/guest/internal/disk"
-	"ember.dev/guest/internal/guest"
 	"ember.dev/guest/internal/identity"
 	"ember.dev/guest/internal/kmod"
 	"ember.dev/guest/internal/power"
@@ -23,13 +22,13 @@ const (
 )
 
 type boot struct {
-	out     *console.Console
-	id      *identity.Identity
-	later   []*os.File // modules to load once the guest answers
-	nic     string
-	network chan error
-	// imageHosts is the image's own /etc/hosts, before ours covers it.
-	imageHosts string
+	out       *console.Console
+	document  []byte // the identity as the host wrote it
+	id        *identity.Identity
+	initramfs *os.File
+	later     []*os.File // modules to load once the guest answers
+	nic       string
+	network   chan error
 }
 
 // Main is process 1. It never returns.
@@ -94,17 +93,17 @@ func (b *boot) loadModules() error {
 
 // takeIdentity reads the document and removes it: it holds the host key.
 func (b *boot) takeIdentity() error {
-	data, err := os.ReadFile(identity.Path)
+	document, err := os.ReadFile(identity.Path)
+	if err == nil {
+		err = os.Remove(identity.Path)
+	}
 	if err != nil {
 		return fmt.Errorf("identity: %w", err)
 	}
-	if err := os.Remove(identity.Path); err != nil {
-		return fmt.Errorf("identity: %w", err)
-	}
-	if b.id, err = identity.Parse(data); err != nil {
+	if b.id, err = identity.Parse(document); err != nil {
 		return err
 	}
-	clear(data)
+	b.document = document
 	if b.id.BootTimeMs > 0 {
 		// The host took the time before this kernel started.
 		now := time.UnixMilli(b.id.BootTimeMs).Add(clock.SinceBoot())
@@ -132,7 +131,8 @@ func (b *boot) enterRoot() error {
 			b.out.Printf("%v", err)
 		}
 	}
-	if err := switchRoot(); err != nil {
+	var err error
+	if b.initramfs, err = switchRoot(); err != nil {
 		return err
 	}
 	mountRuntime(b.warn)
@@ -143,21 +143,4 @@ func (b *boot) warn(err error) {
 	if err != nil {
 		b.out.Printf("%v", err)
 	}
-}
-
-// goOn hands the guest to the image's init with the agent beside it, or stays.
-func (b *boot) goOn() error {
-	mode, init := Mode(b.id.Process, "/")
-	spec := guest.Spec{Identity: b.id, Mode: mode, ImageHosts: b.imageHosts, Modules: len(b.later)}
-	if mode == identity.ModeInit {
-		if init == "" {
-			return fmt.Errorf("process.mode is init, but the image has no init")
-		}
-		if err := startAgent(spec, b.later); err != nil {
-			return err
-		}
-		return execInit(init)
-	}
-	prepareContainer(b.warn)
-	return guest.Run(spec, b.out, b.later, true)
 }

@@ -1,44 +1,50 @@
 package boot
 
 import (
+	"errors"
 	"fmt"
-	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"ember.dev/guest/internal/etc"
 	"ember.dev/guest/internal/guest"
+	"ember.dev/guest/internal/identity"
+	"ember.dev/guest/internal/process"
 )
 
-// startAgent runs this program again as the agent. The identity goes through
-// anonymous memory: never a disk, a command line or an environment.
-func startAgent(spec guest.Spec, modules []*os.File) error {
-	handover, err := guest.WriteHandover(spec)
-	if err != nil {
+// agentLimit is how long the image's init waits for the agent.
+const agentLimit = 10 * time.Second
+
+// initEnv is what the kernel gives to an init.
+var initEnv = []string{"HOME=/", "TERM=linux", "PATH=" + process.DefaultPath}
+
+// goOn hands the guest to the image's init with the agent beside it, or stays.
+func (b *boot) goOn() error {
+	mode, init := Mode(b.id.Process, "/")
+	if mode == identity.ModeInit {
+		if init == "" {
+			return errors.New("process.mode is init, but the image has no init")
+		}
+		return b.becomeInit(init)
+	}
+	b.document = nil
+	prepareContainer(b.warn)
+	spec := guest.Spec{Identity: b.id, Mode: mode, First: true, Initramfs: b.initramfs, Modules: b.later}
+	if err := guest.Run(spec, b.out); err != nil {
 		return err
 	}
-	null, err := os.Open(os.DevNull)
-	if err != nil {
-		return err
-	}
-	files := []uintptr{null.Fd(), 1, 2, handover.Fd()}
-	for _, module := range modules {
-		files = append(files, module.Fd())
-	}
-	_, err = syscall.ForkExec("/proc/self/exe", []string{guest.AgentName}, &syscall.ProcAttr{
-		Dir: "/", Env: initEnv, Files: files, Sys: &syscall.SysProcAttr{Setsid: true},
-	})
-	if err != nil {
-		return fmt.Errorf("start the agent: %w", err)
-	}
+	spec.Settle(b.out)
 	return nil
 }
 
-// initEnv is what the kernel gives to an init.
-var initEnv = []string{"HOME=/", "TERM=linux", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
-
-// execInit turns process 1 into the image's init; it returns only on failure.
-func execInit(path string) error {
+// becomeInit turns process 1 into the image's init; it returns only on failure.
+func (b *boot) becomeInit(path string) error {
+	b.warn(etc.PlaceServices(b.nic, b.id.Network))
+	if err := guest.StartAgent(b.document, b.initramfs, b.later, initEnv, agentLimit); err != nil {
+		return err
+	}
 	unix.Umask(0o022)
 	return fmt.Errorf("start the image's init %s: %w", path, syscall.Exec(path, []string{path}, initEnv))
 }

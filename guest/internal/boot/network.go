@@ -18,13 +18,11 @@ func (b *boot) startNetwork() {
 	}()
 }
 
-// personalise provides what in /etc and /run depends on this VM. A read-only
-// image without the files in question goes without.
+// personalise provides what in /etc depends on this VM. A read-only image
+// without the files in question goes without.
 func (b *boot) personalise() {
-	names := etc.Names{Hostname: b.id.Hostname, Network: b.id.Network, Hosts: b.id.Hosts}
-	b.imageHosts = etc.ImageHosts()
-	b.warn(etc.PlaceNames(names, b.imageHosts))
+	b.warn(etc.KeepImageHosts())
+	b.warn(etc.PlaceNames(etc.Names{Hostname: b.id.Hostname, Network: b.id.Network, Hosts: b.id.Hosts}))
 	b.warn(etc.PlaceResolver(b.id.Network))
 	b.warn(etc.PlaceMachineID(etc.MachineID(b.id.VMID)))
-	b.warn(etc.PlaceServices(b.nic, b.id.Network))
 }

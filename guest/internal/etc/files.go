@@ -10,6 +10,8 @@ import (
 	"ember.dev/guest/internal/identity"
 )
 
+const maxHostsBytes = 1 << 20
+
 // Names is what /etc/hosts and /etc/hostname are made of.
 type Names struct {
 	Hostname string
@@ -18,19 +20,33 @@ type Names struct {
 }
 
 // PlaceNames sets the host name and provides /etc/hostname and /etc/hosts.
-func PlaceNames(n Names, imageHosts string) error {
+func PlaceNames(n Names) error {
 	return errors.Join(
 		unix.Sethostname([]byte(n.Hostname)),
 		Place("/etc/hostname", n.Hostname+"\n"),
-		Place("/etc/hosts", hostsFile(n, imageHosts)),
+		Place("/etc/hosts", hostsFile(n, imageHosts())),
 	)
 }
 
-// ImageHosts is the image's own /etc/hosts; read it before PlaceNames covers it.
-func ImageHosts() string {
+// keptHosts is the image's own /etc/hosts, which ours covers.
+const keptHosts = RuntimeDir + "/image-hosts"
+
+// KeepImageHosts copies the image's /etc/hosts; to be called before PlaceNames covers it.
+func KeepImageHosts() error {
 	data, err := os.ReadFile("/etc/hosts")
-	if err != nil || len(data) > 1<<20 {
-		return "" // absent, or not something to copy into memory
+	if err != nil || len(data) > maxHostsBytes {
+		return nil // absent, or not something to copy into memory
+	}
+	if err := os.MkdirAll(RuntimeDir, 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(keptHosts, data, 0o644)
+}
+
+func imageHosts() string {
+	data, err := os.ReadFile(keptHosts)
+	if err != nil {
+		return "" // the image had none
 	}
 	return string(data)
 }

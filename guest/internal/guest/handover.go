@@ -3,10 +3,11 @@
 package guest
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
+	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -18,64 +19,99 @@ import (
 // killing spree spares root's processes whose name begins with an '@'.
 const AgentName = "@ember-guest"
 
-// handoverFD and the descriptors after it are how the agent inherits its start.
-const handoverFD = 3
+// What the agent process inherits, by descriptor: the identity document in
+// anonymous memory, a pipe that it closes when it answers, the initramfs, and
+// modules to load.
+const (
+	identityFD = 3 + iota
+	readyFD
+	initramfsFD
+	firstModuleFD
+)
 
-// Spec is everything the running guest is made from.
-type Spec struct {
-	Identity   *identity.Identity `json:"identity"`
-	Mode       string             `json:"mode"`
-	ImageHosts string             `json:"imageHosts"`
-	Modules    int                `json:"modules"` // how many descriptors follow
+// StartAgent runs this program again as the agent and waits until it answers,
+// but not for ever. The identity never touches a disk, a command line or an
+// environment.
+func StartAgent(document []byte, initramfs *os.File, modules []*os.File, env []string, limit time.Duration) error {
+	memory, err := anonymousFile(document)
+	if err != nil {
+		return fmt.Errorf("hand the identity over: %w", err)
+	}
+	defer memory.Close() //nolint:errcheck // the agent has its own
+	ready, answers, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer ready.Close() //nolint:errcheck // read side
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return err
+	}
+	defer null.Close() //nolint:errcheck // read-only
+	files := append([]*os.File{null, os.Stdout, os.Stderr, memory, answers, initramfs}, modules...)
+	_, err = os.StartProcess("/proc/self/exe", []string{AgentName, strconv.Itoa(len(modules))}, &os.ProcAttr{
+		Dir: "/", Env: env, Files: files, Sys: &unix.SysProcAttr{Setsid: true},
+	})
+	_ = answers.Close() // the agent has its own
+	if err != nil {
+		return fmt.Errorf("start the agent: %w", err)
+	}
+	// An init that starts at once would compete with the agent for the first
+	// moments; the host waits for the agent.
+	_ = ready.SetReadDeadline(time.Now().Add(limit))
+	_, _ = ready.Read(make([]byte, 1)) // ends by the agent's close, or by the deadline
+	return nil
 }
 
-// WriteHandover puts a spec into anonymous memory for the agent process.
-func WriteHandover(spec Spec) (*os.File, error) {
-	data, err := json.Marshal(spec)
+func anonymousFile(content []byte) (*os.File, error) {
+	fd, err := unix.MemfdCreate("identity", unix.MFD_CLOEXEC)
 	if err != nil {
 		return nil, err
 	}
-	fd, err := unix.MemfdCreate("handover", unix.MFD_CLOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("hand the identity over: %w", err)
-	}
-	f := os.NewFile(uintptr(fd), "handover")
-	if _, err := f.Write(data); err != nil {
-		return nil, fmt.Errorf("hand the identity over: %w", err)
+	f := os.NewFile(uintptr(fd), "identity")
+	if _, err := f.Write(content); err != nil {
+		return nil, err
 	}
 	_, err = f.Seek(0, io.SeekStart)
 	return f, err
 }
 
 // AgentMain is the agent process beside an image's init. It never returns.
-func AgentMain() {
+func AgentMain(args []string) {
 	out := console.Open()
-	spec, modules, err := readHandover()
+	spec, err := takeOver(args)
 	if err == nil {
-		err = Run(spec, out, modules, false)
+		err = Run(spec, out)
 	}
 	if err != nil {
 		out.Printf("fatal: %v", err)
 		powerOffAfterFailure(out, spec.Identity)
 	}
+	_ = os.NewFile(readyFD, "ready").Close() // process 1 goes on
+	spec.Settle(out)
 	select {}
 }
 
-func readHandover() (spec Spec, modules []*os.File, err error) {
-	f := os.NewFile(handoverFD, "handover")
-	data, err := io.ReadAll(f)
+func takeOver(args []string) (Spec, error) {
+	spec := Spec{Mode: identity.ModeInit}
+	memory := os.NewFile(identityFD, "identity")
+	document, err := io.ReadAll(memory)
+	_ = memory.Close() // the memory goes with it
 	if err != nil {
-		return spec, nil, fmt.Errorf("take the identity over: %w", err)
+		return spec, fmt.Errorf("take the identity over: %w", err)
 	}
-	_ = f.Close() // anonymous memory goes with it
-	if err := json.Unmarshal(data, &spec); err != nil {
-		return spec, nil, fmt.Errorf("take the identity over: %w", err)
+	unix.CloseOnExec(readyFD)
+	unix.CloseOnExec(initramfsFD)
+	spec.Initramfs = os.NewFile(initramfsFD, "initramfs")
+	modules := 0
+	if len(args) > 1 {
+		modules, _ = strconv.Atoi(args[1]) // written by StartAgent
 	}
-	clear(data)
-	for i := range spec.Modules {
-		fd := handoverFD + 1 + i
+	for fd := firstModuleFD; fd < firstModuleFD+modules; fd++ {
 		unix.CloseOnExec(fd)
-		modules = append(modules, os.NewFile(uintptr(fd), "module"))
+		spec.Modules = append(spec.Modules, os.NewFile(uintptr(fd), "module"))
 	}
-	return spec, modules, nil
+	spec.Identity, err = identity.Parse(document)
+	clear(document)
+	return spec, err
 }

@@ -17,9 +17,9 @@ const oldAddressGrace = time.Second
 // renamer returns what turns this guest into another after a live fork or a
 // restore. Credentials go last: only a guest that is complete answers under
 // its new host key.
-func renamer(spec Spec, server *agent.Server) func(control.NewIdentity) (func(), error) {
+func renamer(id *identity.Identity, server *agent.Server) func(control.NewIdentity) (func(), error) {
 	return func(change control.NewIdentity) (after func(), err error) {
-		id, nic := spec.Identity, ""
+		nic := ""
 		if change.Network != nil {
 			name, removeOld, err := netconf.Readdress(change.Network)
 			if err != nil {
@@ -28,12 +28,11 @@ func renamer(spec Spec, server *agent.Server) func(control.NewIdentity) (func(),
 			id.Network, nic = change.Network, name
 			after = func() { time.AfterFunc(oldAddressGrace, removeOld) }
 		}
-		return after, errors.Join(renameFiles(spec, nic, change), renameKeys(id, server, change))
+		return after, errors.Join(renameFiles(id, nic, change), renameKeys(id, server, change))
 	}
 }
 
-func renameFiles(spec Spec, nic string, change control.NewIdentity) error {
-	id := spec.Identity
+func renameFiles(id *identity.Identity, nic string, change control.NewIdentity) error {
 	if change.Hostname != "" {
 		id.Hostname = change.Hostname
 	}
@@ -41,7 +40,7 @@ func renameFiles(spec Spec, nic string, change control.NewIdentity) error {
 		id.Hosts = change.Hosts
 	}
 	names := etc.Names{Hostname: id.Hostname, Network: id.Network, Hosts: id.Hosts}
-	failures := []error{etc.PlaceNames(names, spec.ImageHosts)}
+	failures := []error{etc.PlaceNames(names)}
 	if change.Network != nil {
 		failures = append(failures, etc.PlaceResolver(id.Network), etc.PlaceServices(nic, id.Network))
 	}

@@ -16,7 +16,6 @@ import (
 	"ember.dev/guest/internal/disk"
 	"ember.dev/guest/internal/entrypoint"
 	"ember.dev/guest/internal/identity"
-	"ember.dev/guest/internal/kmod"
 	"ember.dev/guest/internal/power"
 	"ember.dev/guest/internal/process"
 	"ember.dev/guest/internal/users"
@@ -25,22 +24,29 @@ import (
 // stopTimeout bounds a shutdown that nobody gave a limit for.
 const stopTimeout = 10 * time.Second
 
-// Run starts everything and returns; the guest lives on in goroutines. First
-// says that this is process 1.
-func Run(spec Spec, out *console.Console, modules []*os.File, first bool) error {
+// Spec is everything a running guest is made from.
+type Spec struct {
+	Identity  *identity.Identity
+	Mode      string
+	First     bool       // this is process 1
+	Initramfs *os.File   // to be emptied
+	Modules   []*os.File // to be loaded
+}
+
+// Run starts everything and returns; the guest lives on in goroutines.
+func Run(spec Spec, out *console.Console) error {
 	id := spec.Identity
-	table := process.NewTable(first)
-	if !first {
-		table.ProtectFromOOM()
-	}
+	table := process.NewTable(spec.First)
 	command := &entrypoint.Entrypoint{}
 	freezer := disk.NewFreezer("/")
 	shutdown := &power.Shutdown{
 		Console: out, Entrypoint: command, StopSignal: stopSignal(id, out),
-		HasInit: !first, Reboots: id.RebootsToPowerOff(), Freezer: freezer,
+		HasInit: !spec.First, Reboots: id.RebootsToPowerOff(), Freezer: freezer,
 	}
-	if first {
+	if spec.First {
 		handleSignals(shutdown)
+	} else {
+		table.ProtectFromOOM()
 	}
 	machine := &control.Machine{
 		VMID: id.VMID, Mode: spec.Mode, Root: id.Root,
@@ -50,7 +56,17 @@ func Run(spec Spec, out *console.Console, modules []*os.File, first bool) error 
 	if err != nil {
 		return err
 	}
-	machine.Rename = renamer(spec, server)
+	machine.Rename = renamer(id, server)
+	if err := listen(id, server, out); err != nil {
+		return err
+	}
+	machine.BootMs = clock.SinceBoot().Milliseconds()
+	out.Printf("ready %s", id.VMID)
+	startCommand(spec, command, table, out, shutdown)
+	return nil
+}
+
+func listen(id *identity.Identity, server *agent.Server, out *console.Console) error {
 	listeners, err := agent.Listen(id.Agent.Listen)
 	if err != nil {
 		return err
@@ -61,15 +77,6 @@ func Run(spec Spec, out *console.Console, modules []*os.File, first bool) error 
 				out.Printf("%s: %v", listener.Addr(), err)
 			}
 		}()
-	}
-	machine.BootMs = clock.SinceBoot().Milliseconds()
-	out.Printf("ready %s", id.VMID)
-	startCommand(spec, command, table, out, shutdown)
-	for _, module := range modules {
-		if err := kmod.Load(module); err != nil {
-			out.Printf("%v", err)
-		}
-		_ = module.Close() // read-only
 	}
 	return nil
 }

@@ -89,11 +89,6 @@ func (m *MAC) UnmarshalText(text []byte) error {
 	return err
 }
 
-// MarshalText is the inverse, needed to hand the document to the agent process.
-func (m MAC) MarshalText() ([]byte, error) {
-	return []byte(net.HardwareAddr(m).String()), nil
-}
-
 func (m MAC) String() string { return net.HardwareAddr(m).String() }
 
 // RebootsToPowerOff is true when the hypervisor exits on a reset, not on a power-off.
