@@ -2,7 +2,7 @@ import { afterEach, expect, test } from "bun:test";
 import { connect, createServer, type Socket } from "node:net";
 import { EmberError } from "../errors/ember-error.ts";
 import { connectAgent } from "./connect.ts";
-import { forwardPorts } from "./forward.ts";
+import { openForwards } from "./forward.ts";
 import {
   type FakeAgent,
   type FakeAgentOptions,
@@ -27,7 +27,7 @@ async function forwarded(options: FakeAgentOptions = { onTcp: echoAtEnd }) {
   const agent: FakeAgent = await startFakeAgent(options);
   cleanUps.push(() => agent.close());
   const ports = [{ bind: "127.0.0.1", hostPort: 0, guestPort: 80 }];
-  const forwarding = await forwardPorts(await connectAgent(agent.target), ports);
+  const forwarding = await openForwards(await connectAgent(agent.target), ports);
   cleanUps.push(() => forwarding[Symbol.asyncDispose]());
   return { agent, forwarding, port: forwarding.ports[0]?.hostPort ?? 0 };
 }
@@ -97,7 +97,7 @@ test("a taken port is named, and none of the others stays open", async () => {
   await new Promise((resolve) => spare.close(resolve));
   const agent = await startFakeAgent();
   cleanUps.push(() => agent.close());
-  const error = await forwardPorts(await connectAgent(agent.target), [
+  const error = await openForwards(await connectAgent(agent.target), [
     { bind: "127.0.0.1", hostPort: sparePort, guestPort: 1 },
     { bind: "127.0.0.1", hostPort: takenPort, guestPort: 2 },
   ]).catch((reason: unknown) => reason);

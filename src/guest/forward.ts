@@ -12,7 +12,7 @@ type ForwardedPort = Forwarding["ports"][number];
  * forwarding from here on: disposing one ends the other, and `closed` settles when the guest is gone.
  * Throws `port-taken`, `permission-denied`, `io-failed`.
  */
-export async function forwardPorts(
+export async function openForwards(
   agent: AgentChannel,
   ports: readonly ForwardedPort[],
 ): Promise<Forwarding> {

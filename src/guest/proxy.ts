@@ -8,7 +8,7 @@ const connectLimitMs = 10_000;
  * The end of `input` is handed on while the agent may still answer. Resolves when the agent has ended the connection
  * and all it said was written, or when `output` is gone. Throws `guest-unreachable`, `interrupted`.
  */
-export async function proxyToAgent(
+export async function proxyAgent(
   endpoint: AgentEndpoint,
   input: NodeJS.ReadableStream,
   output: NodeJS.WritableStream,

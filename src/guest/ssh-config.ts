@@ -1,7 +1,7 @@
 import { EmberError } from "../errors/ember-error.ts";
 import { quoteCommand } from "./quote.ts";
 
-export interface SshHost {
+interface SshHost {
   /** The VM's name: `[a-z0-9][a-z0-9-]*`, so it needs no quoting. */
   readonly name: string;
   readonly vmId: string;
@@ -15,17 +15,53 @@ export interface SshHost {
 }
 
 /** The name under which a VM's host key is filed: its own for ever, whatever it is called or where it listens. */
-export function hostKeyAlias(vmId: string): string {
+function hostKeyAlias(vmId: string): string {
   return `ember-${vmId}`;
 }
 
 /** The one line of the known_hosts file that pins a VM's host key. */
-export function knownHostsLine(vmId: string, hostPublicKey: string): string {
+function knownHostsLine(vmId: string, hostPublicKey: string): string {
   return `${hostKeyAlias(vmId)} ${hostPublicKey.trim()}\n`;
 }
 
+/** Where the configuration of an installation's VMs points to. */
+export interface SshPlaces {
+  /** File with the result of `knownHosts`. */
+  readonly knownHostsPath: string;
+  /** File with the private key that the agents accept. */
+  readonly identityFile: string;
+  /** How ember is run: the program, and what must come before its arguments. */
+  readonly program: readonly string[];
+  readonly stateDir: string;
+}
+
+/** OpenSSH configuration for VMs: one Host block each. Throws `invalid-config` for a path its syntax cannot hold. */
+export function sshConfig(
+  vms: readonly { readonly vmId: string; readonly name: string; readonly user: string }[],
+  places: SshPlaces,
+): string {
+  const blocks = vms.map(({ vmId, name, user }) =>
+    sshHostBlock({
+      vmId,
+      name,
+      user,
+      identityFile: places.identityFile,
+      knownHostsFile: places.knownHostsPath,
+      proxyCommand: [...places.program, "__proxy", "--state-dir", places.stateDir, name],
+    }),
+  );
+  return blocks.join("\n");
+}
+
+/** A known_hosts file that pins the host key of each VM, under a name that no other VM ever has. */
+export function knownHosts(
+  vms: readonly { readonly vmId: string; readonly hostPublicKey: string }[],
+): string {
+  return vms.map(({ vmId, hostPublicKey }) => knownHostsLine(vmId, hostPublicKey)).join("");
+}
+
 /** One Host block of ssh_config(5). Throws `invalid-config` for a path that its syntax cannot hold. */
-export function sshHostBlock(host: SshHost): string {
+function sshHostBlock(host: SshHost): string {
   const lines = [
     `Host ${host.name} ${host.name}.ember`,
     `  HostName ${host.name}.ember`,

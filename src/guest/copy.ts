@@ -1,0 +1,2 @@
+export { copyIn } from "./copy-in.ts";
+export { copyOut } from "./copy-out.ts";
