@@ -1,5 +1,5 @@
 import { describe, expect, setDefaultTimeout, spyOn, test } from "bun:test";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { codeOf } from "../../test/contract/storage/disks.ts";
 import {
@@ -11,6 +11,7 @@ import {
   unmountAll,
 } from "../../test/contract/storage/place.ts";
 import { run } from "../host/run.ts";
+import { setToolEnvironment } from "../host/tools.ts";
 import { chooseStorage, defaultBackingBytes, type StorageWish } from "./select.ts";
 
 setDefaultTimeout(120_000);
@@ -80,6 +81,20 @@ describe.skipIf(reason !== undefined)("choice of a storage", () => {
     expect((await it.choose()).config.driver).toBe("qcow2");
     expect(await codeOf(it.choose({ storage: "reflink" }))).toBe("disk-full");
     expect(existsSync(join(it.stateDir, "storage.xfs"))).toBe(false);
+  });
+
+  test("a file system that cannot be mounted is undone as well", async () => {
+    await using it = await on("ext4");
+    writeFileSync(join(it.host, "mount"), "#!/bin/sh\nexit 32\n", { mode: 0o755 });
+    setToolEnvironment({ PATH: it.host });
+    try {
+      const { config, reason: why } = await it.choose();
+      expect(config.driver).toBe("qcow2");
+      expect(why).toContain("exit status 32");
+    } finally {
+      setToolEnvironment({});
+    }
+    expect(readdirSync(it.stateDir)).toEqual([]);
   });
 
   test("a size means a storage of its own, even where blocks are shared", async () => {

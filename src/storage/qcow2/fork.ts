@@ -50,7 +50,7 @@ async function checkSame(disk: NewDisk): Promise<void> {
 export async function forkOverlay(layout: Qcow2Layout, source: string, disk: NewDisk): Promise<void> {
   if (statIfThere(disk.path) !== undefined) return checkSame(disk);
   const gone = (): EmberError => new EmberError("vm-not-found", `the disk '${source}' was removed meanwhile`);
-  for (;;) {
+  for (let attempts = 0; attempts < 100; attempts += 1) {
     const inode = statSync(source).ino;
     const header = await readOverlay(source);
     checkSize(disk.sizeBytes, header.sizeBytes);
@@ -62,6 +62,9 @@ export async function forkOverlay(layout: Qcow2Layout, source: string, disk: New
     // Then the source is an empty overlay over the new layer, and so was every other fork's a moment ago.
     await freeze(layout, source, inode, header.sizeBytes);
   }
+  throw new EmberError("busy", `the disk '${source}' is being written to`, {
+    hint: "stop the VM, then try again",
+  });
 }
 
 /**

@@ -14,6 +14,7 @@ import { qcow2OnExt4 } from "../../../test/contract/storage/factories.ts";
 import { deadScratch } from "../../../test/contract/storage/faults.ts";
 import { gib, mib, skipReason } from "../../../test/contract/storage/place.ts";
 import { startDetached } from "../../host/detached.ts";
+import { scratchName } from "../scratch.ts";
 import { createQcow2 } from "./driver.ts";
 import { isLocked, writeOverlay } from "./overlay.ts";
 
@@ -116,6 +117,21 @@ describe.skipIf(reason !== undefined)("layers of qcow2 disks", () => {
     await it.storage.removeVm({ vmId: vmId(3) });
     expect(it.layers()).toEqual([]);
     await it.storage.removeImage({ imageId });
+  });
+
+  test("a layer that a fork in the making will need is kept while its maker lives", async () => {
+    await using it = await made();
+    await it.storage.cloneVm(source, target, options);
+    const layer = `../layers/${it.layers()[0]}`;
+    const scratch = it.inFolder("staging", scratchName("new", vmId(3)));
+    await writeOverlay(scratch, imageBytes, { name: layer, format: "qcow2" });
+    writeFileSync(it.inFolder("staging", scratchName("new", vmId(4))), "half writ");
+    await it.storage.removeVm(source);
+    await it.storage.removeVm(target);
+    expect(it.layers()).toHaveLength(1);
+    rmSync(scratch);
+    await it.storage.init();
+    expect(it.layers()).toEqual([]);
   });
 
   test("a disk that lies on a file from outside is refused", async () => {

@@ -89,6 +89,9 @@ describe.skipIf(reason !== undefined)("sharing of blocks", () => {
       storage.cloneImage({ imageId }, { vmId: vmId(1) }, { sizeBytes: 2 * gib, fullCopy });
     expect(await codeOf(clone(false))).toBe("storage-cannot-clone");
     expect(readdirSync(join(folder, "vms"))).toEqual([]);
+    const tooLarge = { sizeBytes: 32 * 1024 * gib, fullCopy: true }; // found out after the copy
+    expect(await codeOf(storage.cloneImage({ imageId }, { vmId: vmId(2) }, tooLarge))).toBe("invalid-size");
+    expect(readdirSync(join(folder, "staging"))).toEqual([]);
     const disk = await clone(true);
     await expectBytes(disk, { 0: 7, [imageBytes - 65_536]: 7, [imageBytes]: 0, [2 * gib - 65_536]: 0 });
     expect(statSync(disk.path).size).toBe(2 * gib);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import type { DiskLocation, Storage } from "../../../src/storage/storage.ts";
 import { codeOf, diskBytes, expectBytes, imageBytes, imageId, importSample, put, vmId } from "./disks.ts";
 import { gib, mib, type StorageFactory } from "./place.ts";
@@ -132,6 +133,7 @@ export function cloneTests(factory: StorageFactory): void {
       }
       expect((await storage.list()).vmIds).toEqual([vmId(1)]);
       expect(existsSync(storage.locate(target).path)).toBe(false);
+      expect(readdirSync(join(place.config.folder, "staging"))).toEqual([]);
     });
 
     test("growing keeps the content, adds zeros, works twice, and never shrinks", async () => {
