@@ -51,6 +51,10 @@ export class Session {
     this.messageLook = lookOf(context.stderr, context.environment);
     const showProgress = context.stderr.isTerminal && !this.quiet && this.format === "table";
     this.progress = new ProgressDisplay(context.stderr, this.messageLook, () => context.now(), showProgress);
+    context.onExit(() => this.progress.stop());
+    this.signal.addEventListener("abort", () => {
+      this.progress.prefix = "undoing: ";
+    });
     context.interruption.onAgain(() => this.explainWaiting());
   }
 
@@ -129,8 +133,8 @@ export class Session {
 
   private explainWaiting(): void {
     const doing = this.progress.describe();
-    const what = doing === "" ? "finishing" : `undoing: ${doing}`;
-    this.message(`still ${what}; interrupt again to leave the rest to the next command`, undefined);
+    this.message(doing === "" ? "still finishing" : `still undoing: ${doing}`, undefined);
+    this.message("interrupt again to leave the rest to the next command", undefined);
   }
 
   /** Takes the progress line away and closes the library. */

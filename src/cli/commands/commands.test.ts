@@ -157,6 +157,8 @@ describe("bad command lines end with status 2 and a hint, before anything is ope
     ["frobnicate", "usage", "ember --help"],
     ["vm lst", "usage", "ember vm list"],
     ["vn list", "usage", "ember vm"],
+    ["start web", "usage", "ember vm start"],
+    ["list", "usage", "ember vm list"],
     ["--frob info", "usage", "ember --help"],
     ["--format xml info", "usage", "ember info --help"],
     ["--format", "usage", "--format=FORMAT"],

@@ -17,7 +17,7 @@ _ember_offer() {
       local IFS=$'\\n'
       COMPREPLY=($(compgen -f -- "$2"))
       ;;
-    =*) COMPREPLY=($(compgen -W "\${1#=}" -- "$2")) ;;
+    words:*) COMPREPLY=($(compgen -W "\${1#words:}" -- "$2")) ;;
   esac
 }
 

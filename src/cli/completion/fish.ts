@@ -53,8 +53,13 @@ function linesOf({ path, children, flags, arguments: places }: Described): strin
 
 function flagPart(flag: Flag<unknown>): string {
   const short = flag.short === undefined ? "" : `-s ${flag.short} `;
-  const value = flag.placeholder === undefined ? "" : ` ${`-r ${offer(flag.complete)}`.trim()}`;
+  const value = flag.placeholder === undefined ? "" : ` ${valuePart(flag.complete)}`;
   return `${short}-l ${flag.name}${value} -d ${quoted(flag.summary)}`;
+}
+
+/** A value is needed, and only a file where files are meant. */
+function valuePart(completion: Completion | undefined): string {
+  return completion === "file" ? "-r -F" : `-x ${offer(completion)}`.trim();
 }
 
 function offer(completion: Completion | undefined): string {

@@ -1,10 +1,10 @@
 import type { Completion } from "../parser/flag.ts";
 import type { Described } from "./describe.ts";
 
-/** What a flag's value or an argument is completed with, as one shell word: a kind, or "=" and the allowed words. */
+/** What a flag's value or an argument is completed with, as one shell word: a kind, or "words:" and the allowed ones. */
 function kindWord(completion: Completion | undefined): string {
   if (completion === undefined) return "none";
-  return typeof completion === "string" ? completion : `=${completion.join(" ")}`;
+  return typeof completion === "string" ? completion : `words:${completion.join(" ")}`;
 }
 
 /**

@@ -21,7 +21,7 @@ _ember_offer() {
   case "$1" in
     vm | image | kernel) compadd -- \${(f)"$("\${words[1]}" __complete "$1" 2>/dev/null)"} ;;
     file) _files ;;
-    =*) compadd -- \${=1#=} ;;
+    words:*) compadd -- \${=1#words:} ;;
   esac
 }
 

@@ -36,17 +36,24 @@ export function resolve(root: Group, argv: readonly string[]): Resolved {
 function child(group: Group, word: string, path: readonly string[]): Node {
   const found = group.children.find((candidate) => candidate.name === word);
   if (found !== undefined) return found;
-  const visible = group.children.filter(
-    (candidate) => candidate.kind === "group" || candidate.hidden !== true,
-  );
-  const meant = closest(
-    word,
-    visible.map((candidate) => candidate.name),
-  );
   const prefix = ["ember", ...path].join(" ");
+  const meant = meantBy(group, word);
   throw new EmberError("usage", `unknown command '${[...path, word].join(" ")}'`, {
     hint: meant === undefined ? `see: ${prefix} --help` : `did you mean '${prefix} ${meant}'?`,
   });
+}
+
+/** "start" is meant as "vm start": a command of that very name in a group comes before one of a similar name. */
+function meantBy(group: Group, word: string): string | undefined {
+  const visible = group.children.filter((node) => node.kind === "group" || node.hidden !== true);
+  for (const node of visible) {
+    if (node.kind === "group" && node.children.some((child) => child.name === word))
+      return `${node.name} ${word}`;
+  }
+  return closest(
+    word,
+    visible.map((node) => node.name),
+  );
 }
 
 /** How many words a global flag in front of the command takes. Throws `usage` for any other flag. */

@@ -18,6 +18,7 @@ export function progressLine(
   frame: number,
   nowMs: number,
   look: Look,
+  prefix = "",
 ): string {
   const task = tasks.at(-1);
   if (task === undefined) return "";
@@ -25,10 +26,11 @@ export function progressLine(
   const others = tasks.length > 1 ? ` (and ${tasks.length - 1} more)` : "";
   const step = task.progress === undefined ? "" : `: ${printable(task.progress.step)}`;
   const elapsed = renderElapsed(Math.floor((nowMs - task.startedAtMs) / 100) * 100);
-  const width = (look.width ?? 80) - 1;
+  // Room for the "^C" that the terminal echoes: it must not wrap the line either.
+  const width = (look.width ?? 80) - 5;
   const tail = fittingTail(task.progress, elapsed, width);
   const room = Math.max(1, width - spinner.length - 1 - 2 - tail.length);
-  const head = truncate(`${printable(task.label)}${others}${step}`, room, "start", look.ellipsis);
+  const head = truncate(`${prefix}${printable(task.label)}${others}${step}`, room, "start", look.ellipsis);
   return `${look.paint(spinner, "good")} ${head}  ${look.paint(tail, "dim")}`;
 }
 

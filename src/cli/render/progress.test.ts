@@ -25,7 +25,7 @@ test("the line never reaches the last column, whatever it is told", () => {
   const progress = { step: "x".repeat(300), done: 5, total: 3 };
   for (const width of [20, 40, 60, 80, 200]) {
     const line = progressLine([task({ progress })], 0, 3_600_000, { ...look, width });
-    expect([...line].length).toBeLessThan(width);
+    expect([...line].length).toBeLessThan(width - 4);
   }
 });
 
@@ -60,6 +60,10 @@ test("the line is taken away before anything else is written, and at the end", a
   expect(output.written[0]).toStartWith("\r");
   expect(output.written[0]).toContain("creating web: booting");
   expect(display.describe()).toBe("creating web (booting)");
+  display.prefix = "undoing: ";
+  const before = output.written.length;
+  await waitFor(() => output.written.length > before);
+  expect(output.written.at(-1)).toContain("undoing: creating web: booting");
   display.clear();
   expect(output.written.at(-1)).toBe("\r\x1b[K");
   handle.end();

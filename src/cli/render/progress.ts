@@ -22,6 +22,8 @@ export class ProgressDisplay {
   private timer: ReturnType<typeof setInterval> | undefined;
   private frame = 0;
   private drawn = false;
+  /** Put before every label: what is being done has become something else. */
+  prefix = "";
 
   constructor(output: Output, look: Look, now: () => number, enabled: boolean) {
     this.output = output;
@@ -74,7 +76,9 @@ export class ProgressDisplay {
     const oldest = this.tasks[0];
     if (oldest === undefined || this.now() - oldest.startedAtMs < patienceMs) return;
     this.frame += 1;
-    this.output.write(`\r${progressLine(this.tasks, this.frame, this.now(), this.currentLook())}\x1b[K`);
+    this.output.write(
+      `\r${progressLine(this.tasks, this.frame, this.now(), this.currentLook(), this.prefix)}\x1b[K`,
+    );
     this.drawn = true;
   }
 
