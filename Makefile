@@ -5,7 +5,7 @@ SHELL := /bin/bash
 BUN := $(CURDIR)/scripts/bun
 export EMBER_BUILD_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ember-build
 
-.PHONY: help setup guest build build-all build-lib demo test test-quick lint format bench clean
+.PHONY: docs help setup guest build build-all build-lib demo test test-quick lint format bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ test-quick: guest ## Run the checks and the tests that boot no guest
 
 lint: setup ## Check types, format and style
 	@$(BUN) scripts/test.ts --lint
+
+docs: setup ## Write docs/cli.md and docs/errors.md from the sources
+	@$(BUN) scripts/docs.ts
 
 format: setup ## Format the sources
 	@node_modules/.bin/biome check --write . && gofmt -w guest

@@ -30,6 +30,7 @@ const lint: readonly Suite[] = [
     name: "format and style",
     command: [join(root, "node_modules/.bin/biome"), "ci", "--error-on-warnings", "."],
   },
+  { name: "docs are up to date", command: [bun, "scripts/docs.ts", "--check"] },
   { name: "imports point inward", command: [bun, "scripts/check-layers.ts"] },
   { name: "go vet", command: ["go", "vet", "./..."], cwd: "guest" },
   {
