@@ -29,6 +29,8 @@ function build(target: Target, outfile: string): void {
       "--compile",
       "--minify",
       "--bytecode",
+      // Otherwise every node: module that a lazy part imports is loaded at start-up.
+      "--splitting",
       "--format=esm",
       `--target=bun-${target.os}-${target.cpu}`,
       ...["compiled", target.os, guest].map((condition) => `--conditions=${condition}`),
