@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -24,9 +25,10 @@ type session struct {
 	pty   *terminal
 	used  bool // a command, shell or subsystem was requested
 
-	mu   sync.Mutex
-	proc *process.Process // nil until started
-	gone bool             // the client closed the channel
+	mu      sync.Mutex
+	proc    *process.Process // nil until started
+	signals []syscall.Signal // asked for before that
+	gone    bool             // the client closed the channel
 }
 
 func (s *Server) serveSession(login users.User, channel ssh.NewChannel) {
@@ -114,13 +116,16 @@ func (s *session) sendSignal(payload []byte) bool {
 		return false
 	}
 	sig, err := process.ParseSignal(request.Name)
-	s.mu.Lock()
-	proc := s.proc
-	s.mu.Unlock()
-	if err != nil || proc == nil {
+	if err != nil || !s.used {
 		return false
 	}
-	proc.SignalGroup(sig)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.proc == nil {
+		s.signals = append(s.signals, sig)
+	} else {
+		s.proc.SignalGroup(sig)
+	}
 	return true
 }
 
@@ -143,6 +148,9 @@ func (s *session) clientGone() {
 func (s *session) started(proc *process.Process) {
 	s.mu.Lock()
 	s.proc = proc
+	for _, sig := range s.signals {
+		proc.SignalGroup(sig)
+	}
 	gone := s.gone
 	s.mu.Unlock()
 	if gone {

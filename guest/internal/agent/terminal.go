@@ -63,21 +63,19 @@ func (t *terminal) give(uid, gid uint32) {
 	_ = t.slave.Chown(int(uid), int(gid)) // not root: it is ours already
 }
 
-// endInput turns the client's end of input into the terminal's, where that has a meaning.
+// endInput types the end-of-file character, which shells and most other
+// programs understand whatever mode the terminal is in; without it they would
+// wait for ever.
 func (t *terminal) endInput() {
-	raw, err := t.master.SyscallConn()
-	if err != nil {
-		return
+	end := byte(4) // control-D
+	if raw, err := t.master.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { // closed: nobody reads any more
+			if attributes, err := unix.IoctlGetTermios(int(fd), unix.TCGETS); err == nil {
+				end = attributes.Cc[unix.VEOF]
+			}
+		})
 	}
-	canonical := false
-	_ = raw.Control(func(fd uintptr) { // closed: nobody reads any more
-		if attributes, err := unix.IoctlGetTermios(int(fd), unix.TCGETS); err == nil {
-			canonical = attributes.Lflag&unix.ICANON != 0
-		}
-	})
-	if canonical {
-		_, _ = t.master.Write([]byte{4}) // control-D
-	}
+	_, _ = t.master.Write([]byte{end}) // as above
 }
 
 func (t *terminal) closeSlave() {

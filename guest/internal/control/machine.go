@@ -81,6 +81,9 @@ func (m *Machine) setClock(raw json.RawMessage) (reply, error) {
 	if err != nil || p.TimeMs == 0 {
 		return reply{}, err
 	}
+	if p.TimeMs < 0 {
+		return reply{}, &failure{codeParams, "timeMs is negative"}
+	}
 	changed, err := clock.Correct(time.UnixMilli(p.TimeMs), clockTolerance)
 	return reply{result: map[string]any{"changed": changed}}, err
 }

@@ -4,6 +4,8 @@ import (
 	"os"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"ember.dev/guest/internal/users"
 )
 
@@ -31,4 +33,14 @@ func (s Spec) credential() *syscall.Credential {
 		return &syscall.Credential{Uid: s.User.UID, Gid: s.User.GID, NoSetGroups: true}
 	}
 	return &syscall.Credential{Uid: s.User.UID, Gid: s.User.GID, Groups: s.User.Groups}
+}
+
+// give makes a pipe the new user's own, else a program could not open its own
+// /dev/stdout, as images that log there do.
+func (s Spec) give(fd int) {
+	var st unix.Stat_t
+	if s.User == nil || s.User.UID == 0 || unix.Fstat(fd, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFIFO {
+		return
+	}
+	_ = unix.Fchown(fd, int(s.User.UID), -1) // not root: it is ours already
 }

@@ -47,6 +47,7 @@ func (t *Table) Start(spec Spec) (*Process, error) {
 	files := make([]uintptr, len(spec.Files))
 	for i, f := range spec.Files {
 		files[i] = f.Fd()
+		spec.give(int(files[i]))
 	}
 	pid, err := syscall.ForkExec(spec.Path, spec.Argv, &syscall.ProcAttr{
 		Dir: spec.Dir, Env: spec.Env, Files: files,
