@@ -3,8 +3,10 @@
 package agent
 
 import (
+	"errors"
 	"io"
 	"net"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -14,8 +16,11 @@ import (
 	"ember.dev/guest/internal/users"
 )
 
-// Generous, since guests may run under software emulation.
-const handshakeLimit = 60 * time.Second
+const (
+	// Generous, since guests may run under software emulation.
+	handshakeLimit = 60 * time.Second
+	acceptPause    = 50 * time.Millisecond
+)
 
 // Config is what a server needs from its surroundings.
 type Config struct {
@@ -28,7 +33,7 @@ type Config struct {
 	Control func(io.ReadWriter)
 	// Background receives the output of detached commands.
 	Background func() (stdout, stderr Flusher)
-	// SelfExe and SFTPArgv start this same program as an sftp server for another user.
+	// SelfExe starts this same program again, as the sftp server of another user.
 	SelfExe string
 }
 
@@ -50,12 +55,17 @@ func New(config Config, hostKey string, authorizedKeys []string) (*Server, error
 	return s, s.SetCredentials(hostKey, authorizedKeys)
 }
 
-// Serve accepts connections until the listener is closed.
-func (s *Server) Serve(listener net.Listener) error {
+// Serve accepts connections until the listener is closed. A guest that is
+// short of memory or descriptors must be reachable again once that has passed.
+func (s *Server) Serve(listener net.Listener) {
 	for {
 		conn, err := listener.Accept()
+		if errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrClosed) {
+			return
+		}
 		if err != nil {
-			return err
+			time.Sleep(acceptPause)
+			continue
 		}
 		go s.ServeConn(conn)
 	}

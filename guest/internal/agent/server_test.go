@@ -94,7 +94,7 @@ func newServer(t *testing.T) *fixture {
 	}
 	t.Cleanup(func() { _ = l.Close() })
 	f.address = l.Addr().String()
-	go func() { _ = f.Serve(l) }()
+	go f.Serve(l)
 	return f
 }
 

@@ -24,7 +24,7 @@ type run struct {
 	exited chan struct{}
 }
 
-func start(t *testing.T, spec identity.Process) *run {
+func begin(t *testing.T, spec identity.Process) *run {
 	t.Helper()
 	r := &run{path: filepath.Join(t.TempDir(), "console"), exited: make(chan struct{})}
 	if err := os.WriteFile(r.path, nil, 0o600); err != nil {
@@ -49,7 +49,7 @@ func (r *run) wait(t *testing.T) string {
 func self() string { return strconv.Itoa(os.Geteuid()) }
 
 func TestOutputAndStatusGoToTheConsole(t *testing.T) {
-	r := start(t, identity.Process{User: self(), Workdir: t.TempDir(), Env: []string{"A=b"}, Argv: []string{"sh", "-c", "echo $A; printf last; exit 9"}})
+	r := begin(t, identity.Process{User: self(), Workdir: t.TempDir(), Env: []string{"A=b"}, Argv: []string{"sh", "-c", "echo $A; printf last; exit 9"}})
 	if got := r.wait(t); got != "ember-out: b\nember-out: last\nember-guest: process exited 9\n" {
 		t.Errorf("%q", got)
 	}
@@ -59,19 +59,19 @@ func TestOutputAndStatusGoToTheConsole(t *testing.T) {
 }
 
 func TestFailedStartIsExplained(t *testing.T) {
-	r := start(t, identity.Process{User: self(), Argv: []string{"no-such-program-ember"}})
+	r := begin(t, identity.Process{User: self(), Argv: []string{"no-such-program-ember"}})
 	got := r.wait(t)
 	if !strings.Contains(got, "no-such-program-ember: command not found") || !strings.HasSuffix(got, "process exited 127\n") {
 		t.Errorf("%q", got)
 	}
-	r = start(t, identity.Process{User: "nosuchuser-ember", Argv: []string{"true"}})
+	r = begin(t, identity.Process{User: "nosuchuser-ember", Argv: []string{"true"}})
 	if got := r.wait(t); !strings.Contains(got, "nosuchuser-ember") || !strings.HasSuffix(got, "process exited 126\n") {
 		t.Errorf("%q", got)
 	}
 }
 
 func TestStopSendsTheSignalAndTellsTheEnd(t *testing.T) {
-	r := start(t, identity.Process{User: self(), Argv: []string{"sh", "-c", "trap 'exit 4' QUIT; echo up; while :; do sleep 0.05; done"}})
+	r := begin(t, identity.Process{User: self(), Argv: []string{"sh", "-c", "trap 'exit 4' QUIT; echo up; while :; do sleep 0.05; done"}})
 	for range 500 {
 		if data, _ := os.ReadFile(r.path); strings.Contains(string(data), "up") {
 			break

@@ -57,7 +57,7 @@ func Run(spec Spec, out *console.Console) error {
 		return err
 	}
 	machine.Rename = renamer(id, server)
-	if err := listen(id, server, out); err != nil {
+	if err := listen(id, server); err != nil {
 		return err
 	}
 	machine.BootMs = clock.SinceBoot().Milliseconds()
@@ -66,17 +66,13 @@ func Run(spec Spec, out *console.Console) error {
 	return nil
 }
 
-func listen(id *identity.Identity, server *agent.Server, out *console.Console) error {
+func listen(id *identity.Identity, server *agent.Server) error {
 	listeners, err := agent.Listen(id.Agent.Listen)
 	if err != nil {
 		return err
 	}
 	for _, listener := range listeners {
-		go func() {
-			if err := server.Serve(listener); err != nil {
-				out.Printf("%s: %v", listener.Addr(), err)
-			}
-		}()
+		go server.Serve(listener)
 	}
 	return nil
 }
