@@ -156,6 +156,24 @@ test("an abort ends the command in the guest", async () => {
   await ended.promise;
 });
 
+test("an agent that never answers a start does not hold a caller who set a limit", async () => {
+  const silent: AgentChannel = {
+    fault: undefined,
+    closed: new Promise(() => undefined),
+    exec: () => new Promise(() => undefined),
+    shell: () => new Promise(() => undefined),
+    subsystem: () => new Promise(() => undefined),
+    sftp: () => new Promise(() => undefined),
+    connectTcp: () => new Promise(() => undefined),
+    congested: false,
+    drained: async () => undefined,
+    close: () => undefined,
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+  expect(await codeOf(execInGuest(silent, ["x"], { timeoutMs: 20 }))).toBe("timeout");
+  expect(await codeOf(execInGuest(silent, ["x"], { signal: AbortSignal.timeout(20) }))).toBe("interrupted");
+});
+
 test("an abort before the start starts nothing", async () => {
   const { agent, channel } = await connected({});
   expect(await codeOf(execInGuest(channel, ["x"], { signal: AbortSignal.abort() }))).toBe("interrupted");

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { EmberError } from "../errors/ember-error.ts";
 import type { ExecOptions, ExecResult } from "../types.ts";
-import type { AgentChannel } from "./channel.ts";
+import type { AgentChannel, AgentSession } from "./channel.ts";
 import { runSession } from "./session.ts";
 
 /**
@@ -17,11 +17,10 @@ export async function execInGuest(
   options: ExecOptions = {},
 ): Promise<ExecResult> {
   const request = execRequest(command, options);
-  if (options.signal?.aborted) throw new EmberError("interrupted", "the command was interrupted");
-  const session = await agent.exec(request, { terminal: options.terminal });
-  if (options.detach !== true) return runSession(agent, session, options);
+  const start = (): Promise<AgentSession> => agent.exec(request, { terminal: options.terminal });
+  if (options.detach !== true) return runSession(agent, start, options);
   const { stdout, stderr, stdin, ...quiet } = options; // a detached command has no streams to us
-  const result = await runSession(agent, session, quiet);
+  const result = await runSession(agent, start, quiet);
   if (result.exitStatus !== 0) return result;
   return { exitStatus: 0, stdout: "", stderr: "", pid: detachedPid(result.stdout) };
 }

@@ -39,6 +39,7 @@ const longestSilenceMs = 4000;
  * `guest-failed` when another VM answers; `interrupted`.
  */
 export async function waitForAgent(target: AgentTarget, options: WaitOptions): Promise<AgentReady> {
+  warmUp();
   const watch =
     options.consolePath === undefined ? undefined : new ConsoleWatch(options.consolePath, options.vmId);
   const deadline = performance.now() + options.timeoutMs;
@@ -74,6 +75,11 @@ export async function waitForAgent(target: AgentTarget, options: WaitOptions): P
     }
     await sleep(lookEveryMs);
   }
+}
+
+/** Loads the protocol while the guest boots, instead of once it is up. */
+function warmUp(): void {
+  void import("ssh2/lib/client.js").catch(() => undefined); // the first attempt meets the same failure, and tells
 }
 
 /** One connection and one question. Undefined when the guest is not that far. */

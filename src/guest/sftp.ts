@@ -1,7 +1,7 @@
 import type { Attributes, FileEntry, InputAttributes, SFTPWrapper, Stats } from "ssh2";
 import { EmberError } from "../errors/ember-error.ts";
 import type { AgentChannel } from "./channel.ts";
-import { printable } from "./printable.ts";
+import { isEndOfFile, type SftpRequests, sftpRequests } from "./sftp-requests.ts";
 
 export type GuestFileType = "file" | "folder" | "symlink" | "other";
 
@@ -51,9 +51,6 @@ export interface GuestHandle {
   close(): Promise<void>;
 }
 
-/** Status codes of SFTP version 3 (draft-ietf-secsh-filexfer-02, section 7). */
-const status = { endOfFile: 1, noSuchFile: 2, permissionDenied: 3 };
-
 /** How long a guest may take to let go of what is in flight after an abort. */
 const abortGraceMs = 1000;
 
@@ -91,7 +88,7 @@ export async function withGuestFiles<T>(
 
 async function openGuestFiles(agent: AgentChannel): Promise<GuestFiles> {
   const sftp = await agent.sftp();
-  const ask = asker(agent, sftp);
+  const ask = sftpRequests(agent, sftp);
   const find = async (path: string, follow: boolean): Promise<GuestFile | undefined> => {
     try {
       return fileOf(
@@ -130,71 +127,9 @@ async function openGuestFiles(agent: AgentChannel): Promise<GuestFiles> {
   };
 }
 
-type Done<T> = (error: (Error & { code?: unknown }) | null | undefined, value: T) => void;
-
-interface Asker {
-  /** A request with a result. */
-  value<T>(path: string, request: (done: Done<T>) => void): Promise<T>;
-  /** A request that is only acknowledged. */
-  done(path: string, request: (done: (error?: Error | null) => void) => void): Promise<void>;
-}
-
-/**
- * Turns ssh2's callbacks into promises and its errors into ember's. ssh2 forgets requests that are made once the
- * session is gone: here every one of them ends.
- */
-function asker(agent: AgentChannel, sftp: SFTPWrapper): Asker {
-  const pending = new Set<(error: EmberError) => void>();
-  let gone: EmberError | undefined;
-  const end = (): void => {
-    gone ??= agent.fault ?? new EmberError("copy-failed", "the guest ended the file transfer");
-    for (const reject of pending) reject(gone);
-    pending.clear();
-  };
-  sftp.on("error", end).on("end", end).on("close", end);
-  void agent.closed.then(end);
-  const value = async <T>(path: string, request: (done: Done<T>) => void): Promise<T> => {
-    if (path.includes("\0")) throw new EmberError("usage", `'${printable(path)}' holds a NUL byte`);
-    if (gone !== undefined) throw gone;
-    const { promise, resolve, reject } = Promise.withResolvers<T>();
-    pending.add(reject);
-    try {
-      request((error, result) => (error ? reject(failure(agent, path, error)) : resolve(result)));
-      return await promise;
-    } catch (error) {
-      throw error instanceof EmberError ? error : failure(agent, path, error); // ssh2 throws for a lost connection
-    } finally {
-      pending.delete(reject);
-    }
-  };
-  const done: Asker["done"] = (path, request) =>
-    value<void>(path, (settle) => request((error) => settle(error, undefined)));
-  return { value, done };
-}
-
-function failure(agent: AgentChannel, path: string, error: unknown): EmberError {
-  if (agent.fault !== undefined) return agent.fault;
-  const code = numericCode(error);
-  const shown = printable(path);
-  if (code === status.noSuchFile) {
-    return new EmberError("file-not-found", `'${shown}' is not there in the guest`, { cause: error });
-  }
-  if (code === status.permissionDenied) {
-    return new EmberError("copy-failed", `the guest does not allow access to '${shown}'`, { cause: error });
-  }
-  const why = error instanceof Error ? error.message : String(error);
-  if (/no space left on device|disk quota exceeded/i.test(why)) {
-    return new EmberError("copy-failed", `the guest's disk is full: '${shown}' was not written`, {
-      hint: "free some space in the guest, or give it a larger disk",
-      cause: error,
-    });
-  }
-  return new EmberError("copy-failed", `'${shown}' in the guest: ${printable(why)}`, { cause: error });
-}
-
 async function* listFolder(
   sftp: SFTPWrapper,
-  ask: Asker,
+  ask: SftpRequests,
   path: string,
 ): AsyncGenerator<readonly GuestEntry[]> {
   const handle = await ask.value<Buffer>(path, (done) => sftp.opendir(path, done));
@@ -202,7 +137,7 @@ async function* listFolder(
     for (;;) {
       const batch = await ask.value<FileEntry[] | undefined>(path, (done) =>
         sftp.readdir(handle, (error, entries) =>
-          numericCode(error) === status.endOfFile ? done(undefined, undefined) : done(error, entries),
+          isEndOfFile(error) ? done(undefined, undefined) : done(error, entries),
         ),
       );
       if (batch === undefined) return;
@@ -215,12 +150,12 @@ async function* listFolder(
   }
 }
 
-function handleOf(sftp: SFTPWrapper, ask: Asker, path: string, handle: Buffer): GuestHandle {
+function handleOf(sftp: SFTPWrapper, ask: SftpRequests, path: string, handle: Buffer): GuestHandle {
   return {
     read: (buffer, length, position) =>
       ask.value<number>(path, (done) =>
         sftp.read(handle, buffer, 0, length, position, (error, count) =>
-          numericCode(error) === status.endOfFile ? done(undefined, 0) : done(error, count),
+          isEndOfFile(error) ? done(undefined, 0) : done(error, count),
         ),
       ),
     write: (buffer, length, position) =>
@@ -229,10 +164,6 @@ function handleOf(sftp: SFTPWrapper, ask: Asker, path: string, handle: Buffer): 
       ask.done(path, (done) => sftp.fsetstat(handle, attributes(mode, modifiedAt), done)),
     close: () => ask.done(path, (done) => sftp.close(handle, done)),
   };
-}
-
-function numericCode(error: unknown): unknown {
-  return error instanceof Error && "code" in error ? error.code : undefined;
 }
 
 function attributes(mode: number, modifiedAt: number): InputAttributes {

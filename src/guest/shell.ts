@@ -1,6 +1,6 @@
 import { EmberError } from "../errors/ember-error.ts";
 import type { ExecOptions, ExecResult } from "../types.ts";
-import type { AgentChannel } from "./channel.ts";
+import type { AgentChannel, AgentSession } from "./channel.ts";
 import { environmentList } from "./exec.ts";
 import { quoteForShell } from "./quote.ts";
 import { runSession } from "./session.ts";
@@ -16,13 +16,13 @@ export async function shellInGuest(
   options: ExecOptions = {},
 ): Promise<ExecResult> {
   if (options.detach === true) throw new EmberError("usage", "a login shell cannot be detached");
-  if (options.signal?.aborted) throw new EmberError("interrupted", "the shell was interrupted");
   environmentList(options.environment ?? {}); // names are checked here, and sent as ssh sends them
   if (commandLine?.includes("\0")) throw new EmberError("usage", "a command line cannot hold a NUL byte");
   const settings = { terminal: options.terminal, environment: options.environment };
   const line = options.workdir === undefined ? commandLine : inFolder(options.workdir, commandLine);
-  const session = line === undefined ? await agent.shell(settings) : await agent.exec(line, settings);
-  return runSession(agent, session, options);
+  const start = (): Promise<AgentSession> =>
+    line === undefined ? agent.shell(settings) : agent.exec(line, settings);
+  return runSession(agent, start, options);
 }
 
 /**

@@ -4,6 +4,7 @@ import { EmberError } from "../errors/ember-error.ts";
 import type { AgentEndpoint } from "../network/network.ts";
 import type { AgentChannel, AgentSession, SessionSettings } from "./channel.ts";
 import { exitStatusOf } from "./exit-status.ts";
+import { printable } from "./printable.ts";
 import { unreachable } from "./transport.ts";
 
 /** How much may wait in this process for the socket before senders are asked to hold back. */
@@ -27,7 +28,10 @@ export function createChannel(client: Client, socket: Socket, endpoint: AgentEnd
       const refuse = (error: unknown): void => {
         const why = error instanceof Error ? error.message : String(error);
         const gone = connection.fault() ?? (socket.writable ? undefined : unreachable(endpoint, "is gone"));
-        reject(gone ?? new EmberError("guest-failed", `the agent refused ${what}: ${why}`, { cause: error }));
+        reject(
+          gone ??
+            new EmberError("guest-failed", `the agent refused ${what}: ${printable(why)}`, { cause: error }),
+        );
       };
       try {
         ask((error, stream) => (error ? refuse(error) : resolve(use(stream))));

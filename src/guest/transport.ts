@@ -1,6 +1,7 @@
 import { connect, type Socket } from "node:net";
 import { EmberError } from "../errors/ember-error.ts";
 import type { AgentEndpoint } from "../network/network.ts";
+import { printable } from "./printable.ts";
 
 /** How an endpoint is named in messages. */
 export function describeEndpoint(endpoint: AgentEndpoint): string {
@@ -9,9 +10,9 @@ export function describeEndpoint(endpoint: AgentEndpoint): string {
     : `port ${endpoint.port} of '${endpoint.path}'`;
 }
 
-/** The error for an agent that cannot be used; `why` completes "the agent at X ...". */
+/** The error for an agent that cannot be used; `why` completes "the agent at X ..." and may quote the guest. */
 export function unreachable(endpoint: AgentEndpoint, why: string, cause?: unknown): EmberError {
-  return new EmberError("guest-unreachable", `the agent at ${describeEndpoint(endpoint)} ${why}`, {
+  return new EmberError("guest-unreachable", `the agent at ${describeEndpoint(endpoint)} ${printable(why)}`, {
     hint: "look at the guest's console with 'ember vm logs --console NAME', or restart the VM",
     ...(cause === undefined ? {} : { cause }),
   });
