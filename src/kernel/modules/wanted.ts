@@ -1,0 +1,22 @@
+/** What a guest needs of its kernel, and may find in it as modules. */
+export interface WantedModule {
+  readonly name: string;
+  /** Without it no guest boots, wherever it runs. The others are left out when the kernel does not have them. */
+  readonly required: boolean;
+}
+
+/**
+ * In the order in which the guest loads them, each after what it depends on: first what the root disk and the network
+ * wait for. The guest loads all of them at every boot, so nothing is here for convenience.
+ */
+export const wantedModules: readonly WantedModule[] = [
+  { name: "virtio_pci", required: true },
+  { name: "virtio_mmio", required: false },
+  { name: "virtio_blk", required: true },
+  { name: "ext4", required: true },
+  { name: "virtio_net", required: true },
+  { name: "vmw_vsock_virtio_transport", required: false },
+  { name: "virtio_rng", required: false },
+  { name: "virtio_console", required: false },
+  { name: "virtio_balloon", required: false },
+];
