@@ -52,6 +52,24 @@ test("a status that comes in the same packet as the acceptance is not lost", asy
   }
 });
 
+test("a status that comes after the end of the output is waited for", async () => {
+  const { channel } = await connected({
+    onExec: (stream) => {
+      stream.resume();
+      stream.eof();
+      // ssh2's server would not send a status after that; the agent does.
+      const outgoing: unknown = Reflect.get(stream, "outgoing");
+      if (typeof outgoing !== "object" || outgoing === null) throw new Error("ssh2 keeps its state elsewhere");
+      setTimeout(() => {
+        const closed = Reflect.get(outgoing, "state") !== "eof";
+        Object.assign(outgoing, { state: closed ? "closed" : "open" });
+        endWith(stream, 5);
+      }, 30);
+    },
+  });
+  expect((await execInGuest(channel, ["true"])).exitStatus).toBe(5);
+});
+
 test("a command that a signal ended has 128 and the signal's number", async () => {
   const { channel } = await connected({
     onExec: (stream) => {

@@ -45,7 +45,10 @@ export function createChannel(client: Client, socket: Socket, endpoint: AgentEnd
     limitBuffer(stream.stderr, connection.overrun);
     return stream;
   };
-  const session = (stream: ClientChannel) => ({ stream: guard(stream), exitStatus: exitStatusOf(stream) });
+  const session = (stream: ClientChannel): AgentSession => {
+    keepUntilClosed(stream);
+    return { stream: guard(stream), exitStatus: exitStatusOf(stream) };
+  };
 
   return {
     get fault() {
@@ -142,6 +145,14 @@ function pty({ terminal }: SessionSettings): PseudoTtyOptions | false {
 
 function environment(settings: SessionSettings): { env?: Record<string, string> } {
   return settings.environment === undefined ? {} : { env: { ...settings.environment } };
+}
+
+/**
+ * A stream of Node destroys itself when both of its directions have ended, and ssh2 then closes the session: too soon,
+ * for the exit status may come after the end of the output. The agent closes the session; `close` still does, too.
+ */
+function keepUntilClosed(stream: ClientChannel): void {
+  stream.destroy = () => stream;
 }
 
 /** ssh2 does not end a peer that ignores the window it was granted: without this, its data would fill our memory. */
