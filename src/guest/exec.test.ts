@@ -59,7 +59,8 @@ test("a status that comes after the end of the output is waited for", async () =
       stream.eof();
       // ssh2's server would not send a status after that; the agent does.
       const outgoing: unknown = Reflect.get(stream, "outgoing");
-      if (typeof outgoing !== "object" || outgoing === null) throw new Error("ssh2 keeps its state elsewhere");
+      if (typeof outgoing !== "object" || outgoing === null)
+        throw new Error("ssh2 keeps its state elsewhere");
       setTimeout(() => {
         const closed = Reflect.get(outgoing, "state") !== "eof";
         Object.assign(outgoing, { state: closed ? "closed" : "open" });
