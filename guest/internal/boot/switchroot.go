@@ -18,7 +18,9 @@ func switchRoot() (initramfs *os.File, err error) {
 		target := filepath.Join(newRoot, m.target)
 		err := unix.Mount(m.target, target, "", unix.MS_MOVE, "")
 		if err == unix.ENOENT {
-			_ = os.Mkdir(target, 0o755) // a read-only root: the next line says so
+			if err := os.Mkdir(target, 0o755); err != nil {
+				return nil, fmt.Errorf("the root file system has no %s: %w", m.target, err)
+			}
 			err = unix.Mount(m.target, target, "", unix.MS_MOVE, "")
 		}
 		if err != nil {

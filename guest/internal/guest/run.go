@@ -3,7 +3,6 @@ package guest
 import (
 	"io"
 	"os"
-	"os/signal"
 	"syscall"
 	"time"
 
@@ -43,9 +42,8 @@ func Run(spec Spec, out *console.Console) error {
 		Console: out, Entrypoint: command, StopSignal: stopSignal(id, out),
 		HasInit: !spec.First, Reboots: id.RebootsToPowerOff(), Freezer: freezer,
 	}
-	if spec.First {
-		handleSignals(shutdown)
-	} else {
+	go handleSignals(catchSignals(), shutdown, spec.First)
+	if !spec.First {
 		table.ProtectFromOOM()
 	}
 	machine := &control.Machine{
@@ -109,28 +107,6 @@ func stopSignal(id *identity.Identity, out *console.Console) syscall.Signal {
 		return unix.SIGTERM
 	}
 	return sig
-}
-
-// handleSignals gives process 1 the signals by which images' own tools, and
-// the kernel on control-alt-delete, ask an init to stop the machine. Without
-// handlers the Go runtime would exit on them, and the kernel panic.
-func handleSignals(shutdown *power.Shutdown) {
-	off := map[os.Signal]bool{ // true: reboot
-		unix.SIGUSR1: false, unix.SIGUSR2: false, unix.SIGPWR: false, syscall.Signal(38): false,
-		unix.SIGTERM: true, unix.SIGINT: true, syscall.Signal(39): true,
-	}
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, unix.SIGHUP, unix.SIGQUIT)
-	for sig := range off {
-		signal.Notify(signals, sig)
-	}
-	go func() {
-		for sig := range signals {
-			if reboot, known := off[sig]; known {
-				go shutdown.Run(stopTimeout, reboot)
-			}
-		}
-	}()
 }
 
 func powerOffAfterFailure(out *console.Console, id *identity.Identity) {
