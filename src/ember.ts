@@ -2,7 +2,7 @@ import type { EmberApi, ImageApi, KernelApi, VmApi } from "./api.ts";
 import { createImageApi } from "./image/images.ts";
 import { imageOperations } from "./image/operations.ts";
 import { Installation, type InstallationOptions } from "./installation.ts";
-import { createKernelApi, kernelOperations } from "./kernel/kernels.ts";
+import { createKernelApi } from "./kernel/kernels.ts";
 import { deinitialize, deinitOperation, removeStateFolder } from "./setup/deinit.ts";
 import { doctor } from "./setup/doctor.ts";
 import { events } from "./setup/events.ts";
@@ -63,7 +63,6 @@ export class Ember implements EmberApi {
       stopOperation,
       deleteOperation,
       ...imageOperations,
-      ...kernelOperations,
     ];
     return new Ember(new Installation(operations, options), options.program ?? ["ember"]);
   }

@@ -5,7 +5,6 @@ import { EmberError } from "../errors/ember-error.ts";
 import type { Installation } from "../installation.ts";
 import { listImages } from "../state/images.ts";
 import type { Operation, OperationData } from "../state/journal.ts";
-import { deleteKernelRecord, listKernelRecords } from "../state/kernels.ts";
 import { readSetting, removeSetting, type SettingName } from "../state/settings.ts";
 import { listVms } from "../state/vms.ts";
 import type { TaskOptions } from "../types.ts";
@@ -101,7 +100,6 @@ export const deinitOperation: Operation<Installation> = {
           return undefined;
         }
         db.transaction(() => {
-          for (const kernel of listKernelRecords(db)) deleteKernelRecord(db, kernel.name);
           for (const name of settings) removeSetting(db, name);
         });
         return undefined;

@@ -2,6 +2,7 @@ import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { isAlive } from "../host/process-identity.ts";
 import type { Installation } from "../installation.ts";
+import { sweepKernels } from "../kernel/store.ts";
 import { findVm, listVms } from "../state/vms.ts";
 import type { ReconcileReport } from "../types.ts";
 import { stopVm } from "../vm/lifecycle.ts";
@@ -36,7 +37,7 @@ async function settleStopped(installation: Installation): Promise<string[]> {
 
 /** Disks and folders without a record. Whoever makes one writes the record first, so these belong to nobody. */
 async function removeLeftovers(installation: Installation): Promise<string[]> {
-  const removed: string[] = [];
+  const removed = sweepKernels(installation.paths).map((name) => `unfinished kernel ${name}`);
   const vmsFolder = join(installation.paths.stateDir, "vms");
   for (const id of entriesOf(vmsFolder)) {
     if (findVm(installation.db, id) !== undefined) continue;

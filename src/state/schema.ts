@@ -18,16 +18,6 @@ export const migrations: readonly string[] = [
     created_at TEXT NOT NULL
   );
 
-  CREATE TABLE kernels (
-    name TEXT PRIMARY KEY,
-    version TEXT NOT NULL,
-    architecture TEXT NOT NULL,
-    format TEXT NOT NULL,
-    source TEXT NOT NULL,
-    size_bytes INTEGER NOT NULL,
-    created_at TEXT NOT NULL
-  );
-
   CREATE TABLE vms (
     id TEXT PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
