@@ -1,14 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import { quoteCommand } from "../guest/quote.ts";
 import { run } from "../host/run.ts";
 import { version } from "../version.ts";
-import { quoteForShell } from "./shell-quote.ts";
 
 const main = join(import.meta.dir, "main.ts");
 
 /** Runs a shell line in which `EMBER` stands for the program, as a process of its own. */
 async function shell(line: string): Promise<{ status: number; stdout: string; stderr: string }> {
-  const program = quoteForShell([process.execPath, main]);
+  const program = quoteCommand([process.execPath, main]);
   return await run("sh", ["-c", line.replaceAll("EMBER", program)], {
     okStatuses: [0, 1, 2, 3, 130, 141, 143],
   });

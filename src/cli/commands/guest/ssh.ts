@@ -1,5 +1,5 @@
+import { quoteCommand } from "../../../guest/quote.ts";
 import type { Command } from "../../parser/command.ts";
-import { quoteForShell } from "../../shell-quote.ts";
 import { nameArgument } from "../vm/arguments.ts";
 import { withStreams } from "./terminal.ts";
 
@@ -22,7 +22,7 @@ export const ssh: Command = {
   async run(session, args) {
     const { vms } = await session.ember();
     const name = args.get(nameArgument);
-    const commandLine = args.rest.length === 0 ? undefined : quoteForShell(args.rest);
+    const commandLine = args.rest.length === 0 ? undefined : quoteCommand(args.rest);
     const tty = commandLine === undefined && session.context.stdin.isTerminal;
     const result = await withStreams(session.context, { interactive: true, tty }, (wired) =>
       vms.shell(name, commandLine, wired),

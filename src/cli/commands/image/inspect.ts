@@ -1,8 +1,8 @@
+import { quoteCommand } from "../../../guest/quote.ts";
 import type { ImageDetails } from "../../../types.ts";
 import type { Command } from "../../parser/command.ts";
 import { type FieldValue, renderFields } from "../../render/fields.ts";
 import { renderSize } from "../../render/quantity.ts";
-import { quoteForShell } from "../../shell-quote.ts";
 import { imageArgument } from "./arguments.ts";
 
 export const inspect: Command = {
@@ -21,7 +21,7 @@ export const inspect: Command = {
 function fields(image: ImageDetails): readonly (readonly [string, FieldValue])[] {
   const { config } = image;
   const command = (words: readonly string[]): string | null =>
-    words.length === 0 ? null : quoteForShell(words);
+    words.length === 0 ? null : quoteCommand(words);
   return [
     ["name", image.name],
     ["id", image.id],

@@ -1,8 +1,8 @@
+import { quoteCommand } from "../../../guest/quote.ts";
 import type { PortMapping, VmDetails } from "../../../types.ts";
 import type { Command } from "../../parser/command.ts";
 import { type FieldValue, renderFields } from "../../render/fields.ts";
 import { renderSize } from "../../render/quantity.ts";
-import { quoteForShell } from "../../shell-quote.ts";
 import { nameArgument } from "./arguments.ts";
 
 export const inspect: Command = {
@@ -34,7 +34,7 @@ function fields(vm: VmDetails): readonly (readonly [string, FieldValue])[] {
     ["disk", renderSize(vm.diskBytes)],
     ["kernel", vm.kernel],
     ["boot arguments", vm.bootArguments || null],
-    ["command", vm.command.length === 0 ? null : quoteForShell(vm.command)],
+    ["command", vm.command.length === 0 ? null : quoteCommand(vm.command)],
     ["environment", Object.entries(vm.environment).map(([key, value]) => `${key}=${value}`)],
     ["user", vm.user],
     ["network", vm.network.mode],
