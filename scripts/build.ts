@@ -34,6 +34,9 @@ function build(target: Target, outfile: string): void {
       "--format=esm",
       `--target=bun-${target.os}-${target.cpu}`,
       ...["compiled", target.os, guest].map((condition) => `--conditions=${condition}`),
+      // Optional native parts of ssh2, which it does without.
+      "--external=cpu-features",
+      "--external=*.node",
       join(root, "src/cli/main.ts"),
       `--outfile=${outfile}`,
     ],

@@ -18,7 +18,7 @@ export interface LogOptions {
 const commandPrefix = "ember-out: ";
 const pollMs = 100;
 
-/** The lines of the last boot, without their line ends; with `follow` until the VM has stopped or the signal aborts. */
+/** The lines of the last boot, each with its line end; with `follow` until the VM has stopped or the signal aborts. */
 export async function* vmLogs(
   installation: Installation,
   name: string,
@@ -32,7 +32,7 @@ export async function* vmLogs(
     for await (const { line, end } of linesFrom(path, offset, last)) {
       offset = end;
       const shown = render(line, options.console === true);
-      if (shown !== undefined) yield shown;
+      if (shown !== undefined) yield `${shown.trimEnd()}\n`;
     }
     if (last || options.signal?.aborted === true) return;
     await sleep(pollMs, undefined, { signal: options.signal }).catch(() => undefined); // the next turn returns
