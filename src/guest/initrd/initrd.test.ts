@@ -83,7 +83,9 @@ describe("composeInitrd", () => {
   });
 
   test("a failure leaves no file", async () => {
-    await expect(composeInitrd(join(folder, "absent"), "{}", join(folder, "initrd"))).rejects.toThrow("ENOENT");
+    await expect(composeInitrd(join(folder, "absent"), "{}", join(folder, "initrd"))).rejects.toThrow(
+      "ENOENT",
+    );
     expect(readdirSync(folder)).toEqual([]);
   });
 });
