@@ -25,6 +25,7 @@ func PlaceServices(nic string, n *identity.Network) error {
 		files["/run/systemd/network/00-ember.network"] = networkFile(n)
 		files["/run/NetworkManager/conf.d/00-ember.conf"] = "[keyfile]\nunmanaged-devices=mac:" + n.MAC.String() + "\n"
 		files["/run/network/ifstate"] = nic + "=" + nic + "\n"
+		files["/run/network/ifstate."+nic] = nic + "\n"
 		files["/run/ifstate"] = nic + "=" + nic + "\n"
 		if len(n.Resolvers) > 0 {
 			files["/run/systemd/resolved.conf.d/00-ember.conf"] = "[Resolve]\n" + resolveLines(n)
