@@ -55,7 +55,7 @@ export interface VmSpec {
   readonly consoleLog: string;
 }
 
-/** What `status` reports; `gone` when the process no longer exists. */
+/** What `status` reports; `paused` also when the host's disk is full, until `resume`; `gone` when the process no longer exists. */
 export type MachineStatus = "running" | "paused" | "gone";
 
 /** A running hypervisor process, as kept in the state database. */
@@ -99,7 +99,9 @@ export interface Hypervisor {
   /**
    * Starts the process, detached. Post-condition: the hypervisor runs and the guest's processors have been
    * started; the guest need not have booted. On error nothing is left running.
-   * Throws `hypervisor-failed` (with what it printed), `port-taken`, `kernel-invalid`, `tool-missing`.
+   * Throws `hypervisor-failed` (with what it printed), `port-taken`, `kernel-invalid`, `kernel-not-found`,
+   * `tool-missing`, `host-unsupported` (no hardware virtualisation, too little memory), `wrong-state` when the VM
+   * runs already or another process uses its disk, `interrupted`.
    */
   start(spec: VmSpec, signal?: AbortSignal): Promise<Machine>;
 

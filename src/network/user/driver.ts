@@ -17,7 +17,7 @@ const capabilities: NetworkCapabilities = {
     "a guest's gateway address leads to this host's own loopback: services that listen on 127.0.0.1 can be reached from guests",
     "a guest reaches what this host reaches, its own networks included",
     "VMs do not reach each other",
-    "published ports show every client as the gateway's address; ping reaches only the gateway",
+    "a guest sees the gateway as the client of every published port, and may not be able to ping the outside",
   ],
 };
 
