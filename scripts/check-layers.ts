@@ -7,7 +7,7 @@ const src = join(import.meta.dir, "..", "src");
 /** Layers from the outside in; a folder may import its own layer's and those after it. */
 const layers: readonly (readonly string[])[] = [
   ["cli"],
-  ["index.ts", "ember.ts"],
+  ["index.ts", "ember.ts", "operations.ts"],
   ["setup"],
   ["vm", "snapshot"],
   ["image", "kernel", "installation.ts"],

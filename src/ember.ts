@@ -1,15 +1,5 @@
 import type { EmberApi, ImageApi, KernelApi, VmApi } from "./api.ts";
-import { createImageApi } from "./image/images.ts";
-import { imageOperations } from "./image/operations.ts";
 import { Installation, type InstallationOptions } from "./installation.ts";
-import { createKernelApi } from "./kernel/kernels.ts";
-import { deinitialize, deinitOperation, removeStateFolder } from "./setup/deinit.ts";
-import { doctor } from "./setup/doctor.ts";
-import { events } from "./setup/events.ts";
-import { describeInstallation } from "./setup/info.ts";
-import { initialize, initOperation } from "./setup/init.ts";
-import { prune } from "./setup/prune.ts";
-import { reconcile } from "./setup/reconcile.ts";
 import type {
   DoctorCheck,
   EmberEvent,
@@ -20,10 +10,6 @@ import type {
   ReconcileReport,
   TaskOptions,
 } from "./types.ts";
-import { createOperation } from "./vm/operations/create.ts";
-import { deleteOperation } from "./vm/operations/delete.ts";
-import { startOperation } from "./vm/operations/start.ts";
-import { stopOperation } from "./vm/operations/stop.ts";
 import { createVmApi } from "./vm/vms.ts";
 
 export interface OpenOptions extends InstallationOptions {
@@ -32,7 +18,7 @@ export interface OpenOptions extends InstallationOptions {
 }
 
 /**
- * An installation of ember: one state folder, with its VMs, images and kernels.
+ * An installation of ember: one state folder, with its VMs, images and kernels. Its parts are loaded when first used.
  *
  *     await using ember = await Ember.open();
  *     await using vm = await ember.vms.create({ name: "web", image: "nginx", ephemeral: true });
@@ -47,27 +33,18 @@ export class Ember implements EmberApi {
   private constructor(installation: Installation, program: readonly string[]) {
     this.#installation = installation;
     this.vms = createVmApi(installation, program);
-    this.images = createImageApi(installation, {
-      deleteVm: (name) => this.vms.delete(name, { force: true }),
-    });
-    this.kernels = createKernelApi(installation);
+    this.images = imagesOf(installation, this.vms);
+    this.kernels = kernelsOf(installation);
   }
 
   /** Opens a state folder, which need not be initialised yet. Throws `database-failed`, `permission-denied`. */
   static async open(options: OpenOptions = {}): Promise<Ember> {
-    const operations = [
-      initOperation(),
-      deinitOperation,
-      createOperation(),
-      startOperation,
-      stopOperation,
-      deleteOperation,
-      ...imageOperations,
-    ];
-    return new Ember(new Installation(operations, options), options.program ?? ["ember"]);
+    const loadOperations = async () => (await import("./operations.ts")).operations;
+    return new Ember(new Installation(loadOperations, options), options.program ?? ["ember"]);
   }
 
   async init(options: InitOptions & TaskOptions = {}): Promise<InstallationInfo> {
+    const { initialize } = await import("./setup/init.ts");
     await initialize(this.#installation, options);
     if (options.kernel !== undefined) {
       const fromFile = options.kernel.includes("/");
@@ -80,35 +57,65 @@ export class Ember implements EmberApi {
   }
 
   async deinit(options: { readonly purge?: boolean } & TaskOptions = {}): Promise<void> {
+    const { deinitialize, removeStateFolder } = await import("./setup/deinit.ts");
     await deinitialize(this.#installation, this, options);
     if (options.purge !== true) return;
     this.#installation[Symbol.dispose]();
     removeStateFolder(this.#installation.paths.stateDir);
   }
 
-  info(): Promise<InstallationInfo> {
-    return describeInstallation(this.#installation);
+  async info(): Promise<InstallationInfo> {
+    return await (await import("./setup/info.ts")).describeInstallation(this.#installation);
   }
 
-  doctor(): Promise<readonly DoctorCheck[]> {
-    return doctor(this.#installation);
+  async doctor(): Promise<readonly DoctorCheck[]> {
+    return await (await import("./setup/doctor.ts")).doctor(this.#installation);
   }
 
-  reconcile(): Promise<ReconcileReport> {
-    return reconcile(this.#installation);
+  async reconcile(): Promise<ReconcileReport> {
+    return await (await import("./setup/reconcile.ts")).reconcile(this.#installation);
   }
 
-  prune(options: PruneOptions): Promise<PruneReport> {
-    return prune(this.#installation, this, options);
+  async prune(options: PruneOptions): Promise<PruneReport> {
+    return await (await import("./setup/prune.ts")).prune(this.#installation, this, options);
   }
 
-  events(
+  async *events(
     options: { readonly since?: string; readonly follow?: boolean; readonly signal?: AbortSignal } = {},
-  ): AsyncIterable<EmberEvent> {
-    return events(this.#installation, options);
+  ): AsyncGenerator<EmberEvent> {
+    yield* (await import("./setup/events.ts")).events(this.#installation, options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#installation[Symbol.dispose]();
   }
+}
+
+function imagesOf(installation: Installation, vms: VmApi): ImageApi {
+  const load = async (): Promise<ImageApi> => {
+    const { createImageApi } = await import("./image/images.ts");
+    return createImageApi(installation, { deleteVm: (name) => vms.delete(name, { force: true }) });
+  };
+  return {
+    pull: async (...args) => (await load()).pull(...args),
+    bootstrap: async (...args) => (await load()).bootstrap(...args),
+    import: async (...args) => (await load()).import(...args),
+    list: async () => (await load()).list(),
+    inspect: async (...args) => (await load()).inspect(...args),
+    delete: async (...args) => (await load()).delete(...args),
+  };
+}
+
+function kernelsOf(installation: Installation): KernelApi {
+  const load = async (): Promise<KernelApi> => {
+    const { createKernelApi } = await import("./kernel/kernels.ts");
+    return createKernelApi(installation);
+  };
+  return {
+    list: async () => (await load()).list(),
+    pull: async (...args) => (await load()).pull(...args),
+    import: async (...args) => (await load()).import(...args),
+    setDefault: async (...args) => (await load()).setDefault(...args),
+    delete: async (...args) => (await load()).delete(...args),
+  };
 }

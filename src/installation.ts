@@ -52,7 +52,10 @@ export class Installation implements Disposable {
   #storage: Promise<Storage> | undefined;
   #network: Promise<Network> | undefined;
 
-  constructor(operations: readonly Operation<Installation>[], options: InstallationOptions) {
+  constructor(
+    loadOperations: () => Promise<readonly Operation<Installation>[]>,
+    options: InstallationOptions,
+  ) {
     const environment = options.environment ?? {};
     setToolEnvironment(environment);
     const stateDir = resolve(
@@ -62,7 +65,7 @@ export class Installation implements Disposable {
     this.notice = options.notice ?? ((): void => undefined);
     this.paths = pathsOf(stateDir, runtimeBase(environment), environment["EMBER_CACHE_DIR"]);
     this.db = Database.open(stateDir);
-    this.journal = new Journal(this.db, operations, options.onStep);
+    this.journal = new Journal(this.db, loadOperations, options.onStep);
   }
 
   /** The value of a setting that `init` writes. Throws `not-initialized`. */

@@ -46,7 +46,7 @@ afterEach(() => {
 });
 
 function journal(observe?: StepObserver): Journal<World> {
-  return new Journal<World>(db, [make, unmake], observe);
+  return new Journal<World>(db, async () => [make, unmake], observe);
 }
 
 /** Leaves the journal as a killed process does: the operation stays as it was, with an owner that is gone. */
@@ -83,9 +83,13 @@ describe("an operation", () => {
       ...make,
       keepAfter: (error) => (error.code === "boot-failed" ? "two" : undefined),
     };
-    const broken = new Journal<World>(db, [lasting], (_kind, step, when) => {
-      if (step === "three" && when === "after") throw new EmberError("boot-failed", "no agent");
-    });
+    const broken = new Journal<World>(
+      db,
+      async () => [lasting],
+      (_kind, step, when) => {
+        if (step === "three" && when === "after") throw new EmberError("boot-failed", "no agent");
+      },
+    );
     await expect(broken.execute(lasting, ["vm:a"], world, {})).rejects.toThrow("no agent");
     expect([...world]).toEqual(["one", "two"]);
   });
@@ -121,7 +125,7 @@ describe("an operation", () => {
         },
       ],
     };
-    const sticking = new Journal<World>(db, [sticky]);
+    const sticking = new Journal<World>(db, async () => [sticky]);
     await expect(sticking.execute(sticky, ["vm:a"], world, {})).rejects.toThrow(
       "could not be undone yet: still mounted",
     );

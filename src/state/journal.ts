@@ -42,16 +42,17 @@ export type StepObserver = (kind: string, step: string, phase: "before" | "after
  */
 export class Journal<Context> {
   readonly #db: Database;
-  readonly #operations: ReadonlyMap<string, Operation<Context>>;
+  readonly #loadOperations: () => Promise<readonly Operation<Context>[]>;
   readonly #observe: StepObserver;
 
+  /** `loadOperations` is called when there is something to recover: it need not cost the other commands anything. */
   constructor(
     db: Database,
-    operations: readonly Operation<Context>[],
+    loadOperations: () => Promise<readonly Operation<Context>[]>,
     observe: StepObserver = () => undefined,
   ) {
     this.#db = db;
-    this.#operations = new Map(operations.map((operation) => [operation.kind, operation]));
+    this.#loadOperations = loadOperations;
     this.#observe = observe;
   }
 
@@ -98,7 +99,7 @@ export class Journal<Context> {
     const done: Recovered[] = [];
     for (const entry of this.#abandoned()) {
       if (!entry.subjects.some((subject) => subjects.includes(subject))) continue;
-      const operation = this.#operations.get(entry.kind);
+      const operation = (await this.#loadOperations()).find(({ kind }) => kind === entry.kind);
       if (operation === undefined) throw unknownOperation(entry.kind);
       if (!this.#adopt(entry)) continue;
       await this.#settle(operation, entry, context, undefined);

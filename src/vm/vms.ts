@@ -1,43 +1,47 @@
 import type { VmApi } from "../api.ts";
 import type { Installation } from "../installation.ts";
 import { getVm } from "../state/vms.ts";
-import { createVm, forkVm } from "./create.ts";
 import { createHandle } from "./handle.ts";
-import { deleteVm, pauseVm, restartVm, resumeVm, startVm, stopVm, updateVm } from "./lifecycle.ts";
-import { vmLogs } from "./logs.ts";
-import { inspectVm, listSummaries, vmStats, waitForVm } from "./observe.ts";
-import * as sessions from "./sessions.ts";
+
+// Loaded when called, so that a command loads what it uses: `vm list` is the measure.
+const create = () => import("./create.ts");
+const lifecycle = () => import("./lifecycle.ts");
+const observe = () => import("./observe.ts");
+const sessions = () => import("./sessions.ts");
 
 /** What one can do with the VMs of an installation. `program` is the command that OpenSSH calls back as a proxy. */
 export function createVmApi(installation: Installation, program: readonly string[]): VmApi {
   const api: VmApi = {
-    create: async (options) =>
-      createHandle(api, await createVm(installation, options), options.ephemeral === true),
+    create: async (options) => {
+      const vm = await (await create()).createVm(installation, options);
+      return createHandle(api, vm, options.ephemeral === true);
+    },
     get: async (name) => createHandle(api, getVm(installation.db, name), false),
-    list: (options) => listSummaries(installation, options),
-    inspect: (name) => inspectVm(installation, name),
-    start: (name, options) => startVm(installation, name, options),
-    stop: (name, options) => stopVm(installation, name, options),
-    restart: (name, options) => restartVm(installation, name, options),
-    pause: (name) => pauseVm(installation, name),
-    resume: (name) => resumeVm(installation, name),
-    delete: (name, options) => deleteVm(installation, name, options),
-    fork: async (source, options) => createHandle(api, await forkVm(installation, source, options), false),
-    update: (name, options) => updateVm(installation, name, options),
-    wait: (name, state, options) => waitForVm(installation, name, state, options),
-    stats: (names) => vmStats(installation, names),
-    logs: (name, options) => vmLogs(installation, name, options),
-    exec: (name, command, options) => sessions.execIn(installation, name, command, options),
-    shell: (name, commandLine, options) => sessions.shellIn(installation, name, commandLine, options),
-    copyIn: (name, host, guest, options) => sessions.copyIntoGuest(installation, name, host, guest, options),
-    copyOut: (name, guest, host, options) =>
-      sessions.copyOutOfGuest(installation, name, guest, host, options),
-    extractTar: (name, tar, folder, options) =>
-      sessions.extractTarIn(installation, name, tar, folder, options),
-    createTar: (name, path, out, options) => sessions.createTarOf(installation, name, path, out, options),
-    forward: (name, ports) => sessions.forwardPorts(installation, name, ports),
-    sshConfig: (names) => sessions.sshConfigFor(installation, program, names),
-    proxy: (name, stdin, stdout) => sessions.proxyTo(installation, name, stdin, stdout),
+    list: async (options) => (await observe()).listSummaries(installation, options),
+    inspect: async (name) => (await observe()).inspectVm(installation, name),
+    start: async (name, options) => (await lifecycle()).startVm(installation, name, options),
+    stop: async (name, options) => (await lifecycle()).stopVm(installation, name, options),
+    restart: async (name, options) => (await lifecycle()).restartVm(installation, name, options),
+    pause: async (name) => (await lifecycle()).pauseVm(installation, name),
+    resume: async (name) => (await lifecycle()).resumeVm(installation, name),
+    delete: async (name, options) => (await lifecycle()).deleteVm(installation, name, options),
+    fork: async (source, options) =>
+      createHandle(api, await (await create()).forkVm(installation, source, options), false),
+    update: async (name, options) => (await lifecycle()).updateVm(installation, name, options),
+    wait: async (name, state, options) => (await observe()).waitForVm(installation, name, state, options),
+    stats: async (names) => (await observe()).vmStats(installation, names),
+    async *logs(name, options) {
+      yield* (await import("./logs.ts")).vmLogs(installation, name, options);
+    },
+    exec: async (...args) => (await sessions()).execIn(installation, ...args),
+    shell: async (...args) => (await sessions()).shellIn(installation, ...args),
+    copyIn: async (...args) => (await sessions()).copyIntoGuest(installation, ...args),
+    copyOut: async (...args) => (await sessions()).copyOutOfGuest(installation, ...args),
+    extractTar: async (...args) => (await sessions()).extractTarIn(installation, ...args),
+    createTar: async (...args) => (await sessions()).createTarOf(installation, ...args),
+    forward: async (...args) => (await sessions()).forwardPorts(installation, ...args),
+    sshConfig: async (names) => (await sessions()).sshConfigFor(installation, program, names),
+    proxy: async (...args) => (await sessions()).proxyTo(installation, ...args),
   };
   return api;
 }

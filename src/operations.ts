@@ -1,0 +1,20 @@
+import { imageOperations } from "./image/operations.ts";
+import type { Installation } from "./installation.ts";
+import { deinitOperation } from "./setup/deinit.ts";
+import { initOperation } from "./setup/init.ts";
+import type { Operation } from "./state/journal.ts";
+import { createOperation } from "./vm/operations/create.ts";
+import { deleteOperation } from "./vm/operations/delete.ts";
+import { startOperation } from "./vm/operations/start.ts";
+import { stopOperation } from "./vm/operations/stop.ts";
+
+/** Every operation that may stand in a journal: what a killed command left is recovered from here. */
+export const operations: readonly Operation<Installation>[] = [
+  initOperation(),
+  deinitOperation,
+  createOperation(),
+  startOperation,
+  stopOperation,
+  deleteOperation,
+  ...imageOperations,
+];
