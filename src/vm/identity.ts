@@ -1,11 +1,9 @@
 import type { GuestIdentity } from "../guest/identity.ts";
 import type { HypervisorCapabilities } from "../hypervisor/hypervisor.ts";
+import { agentPort } from "../network/agent-port.ts";
 import type { GuestNetwork } from "../network/network.ts";
 import type { VmRecord } from "../state/vms.ts";
 import type { ImageConfig } from "../types.ts";
-
-/** The agent's port, in the guest and on vsock: below 1024, so that no unprivileged program there can take it. */
-export const agentPort = 1022;
 
 /** What the guest is told at boot. */
 export function identityOf(

@@ -27,12 +27,12 @@ export const startSteps: readonly VmStep[] = [
     run: async (installation, data, signal) => {
       const vm = requireVm(installation, data);
       for (let attempt = 1; ; attempt++) {
+        const attachment = await attach(installation, vm); // throws for a published port that is taken
         try {
-          await launch(installation, vm, signal);
+          await launch(installation, vm, attachment, signal);
           return undefined;
         } catch (error) {
-          const lostPort =
-            error instanceof EmberError && error.code === "port-taken" && vm.ports.length === 0;
+          const lostPort = error instanceof EmberError && error.code === "port-taken";
           if (!lostPort || attempt === portAttempts) throw error;
         }
       }
@@ -63,19 +63,22 @@ export const startOperation: Operation<Installation> = {
   steps: startSteps,
 };
 
-async function launch(
-  installation: Installation,
-  vm: VmRecord,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  const network = await installation.network();
-  const attachment = await network.attach({
+async function attach(installation: Installation, vm: VmRecord): Promise<Attachment> {
+  return await (await installation.network()).attach({
     vmId: vm.id,
     mode: vm.networkMode,
     mac: vm.mac,
     block: formatNetwork4({ base: vm.blockBase, prefix: vm.blockPrefix }),
     ports: vm.ports,
   });
+}
+
+async function launch(
+  installation: Installation,
+  vm: VmRecord,
+  attachment: Attachment,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const { accelerator, machine } = await startHypervisor(installation, vm, attachment, signal);
   setVmRunning(installation.db, vm.id, { process: machine.process, accelerator, agent: attachment.agent });
 }
