@@ -1,6 +1,6 @@
 import type { GuestIdentity } from "../guest/identity.ts";
 import type { HypervisorCapabilities } from "../hypervisor/hypervisor.ts";
-import { agentPort } from "../network/agent-port.ts";
+import { agentGuestPort } from "../network/agent-port.ts";
 import type { GuestNetwork } from "../network/network.ts";
 import type { VmRecord } from "../state/vms.ts";
 import type { ImageConfig } from "../types.ts";
@@ -25,7 +25,7 @@ export function identityOf(
       { name: vm.name, address },
     ],
     agent: {
-      listen: [capabilities.agentTransport === "tcp" ? `tcp:${agentPort}` : `vsock:${agentPort}`],
+      listen: [capabilities.agentTransport === "tcp" ? `tcp:${agentGuestPort}` : `vsock:${agentGuestPort}`],
       hostKey: vm.hostKey,
       authorizedKeys: [clientPublicKey, ...vm.authorizedKeys],
     },
