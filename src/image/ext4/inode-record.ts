@@ -1,0 +1,78 @@
+import type { Moment } from "../tar/numbers.ts";
+import { crc32c, crc32cNumber } from "./crc32c.ts";
+import { inodeBytes } from "./format.ts";
+
+/** All that an inode of 256 bytes says. */
+export interface InodeRecord {
+  readonly number: number;
+  /** Type and permissions. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly sizeBytes: number;
+  readonly links: number;
+  readonly modified: Moment;
+  /** Blocks in use, those of the extent tree and of attributes included. */
+  readonly blocks: number;
+  readonly flags: number;
+  /** The 60 bytes in the middle: extents, a short symlink's target, a device number. */
+  readonly body: Buffer;
+  /** The block of extended attributes; 0 for none. */
+  readonly xattrBlock: number;
+  /** Extended attributes within the inode. */
+  readonly inlineXattrs: Buffer | undefined;
+}
+
+const sectorsPerBlock = 8;
+/** 34 bits, counted from the lowest 32-bit time: from 1901 to 2446. */
+const earliestSeconds = -(2 ** 31);
+const latestSeconds = 2 ** 34 - 2 ** 31 - 1;
+
+/** The checksum seed of all that belongs to one inode; `seed` is that of the file system. Generations are 0. */
+export function inodeSeed(seed: number, inode: number): number {
+  return crc32cNumber(crc32cNumber(seed, inode), 0);
+}
+
+/** Writes an inode over the 256 bytes at `at`, which must be zero. `seed` is the file system's checksum seed. */
+export function encodeInode(target: Buffer, at: number, record: InodeRecord, seed: number): void {
+  const inode = target.subarray(at, at + inodeBytes);
+  inode.writeUInt16LE(record.mode, 0);
+  inode.writeUInt16LE(record.uid & 0xffff, 2);
+  inode.writeUInt32LE(record.sizeBytes % 2 ** 32, 4);
+  inode.writeUInt16LE(record.gid & 0xffff, 24);
+  inode.writeUInt16LE(record.links, 26);
+  const sectors = record.blocks * sectorsPerBlock;
+  inode.writeUInt32LE(sectors % 2 ** 32, 28);
+  inode.writeUInt32LE(record.flags, 32);
+  record.body.copy(inode, 40);
+  inode.writeUInt32LE(record.xattrBlock % 2 ** 32, 104);
+  inode.writeUInt32LE(Math.floor(record.sizeBytes / 2 ** 32), 108);
+  inode.writeUInt16LE(Math.floor(sectors / 2 ** 32), 116);
+  inode.writeUInt16LE(Math.floor(record.xattrBlock / 2 ** 32), 118);
+  inode.writeUInt16LE(record.uid >>> 16, 120);
+  inode.writeUInt16LE(record.gid >>> 16, 122);
+  inode.writeUInt16LE(32, 128); // how much is used beyond the first 128 bytes
+  writeTimes(inode, record.modified);
+  record.inlineXattrs?.copy(inode, 160);
+  const checksum = crc32c(inodeSeed(seed, record.number), inode);
+  inode.writeUInt16LE(checksum & 0xffff, 124);
+  inode.writeUInt16LE(checksum >>> 16, 130);
+}
+
+/** All four times are the one that an archive knows: so the same archive makes the same disk. */
+function writeTimes(inode: Buffer, moment: Moment): void {
+  const seconds = Math.min(Math.max(moment.seconds, earliestSeconds), latestSeconds);
+  const low = seconds | 0;
+  const epoch = (seconds - low) / 2 ** 32;
+  const extra = moment.nanoseconds * 4 + epoch;
+  for (const at of [8, 12, 16, 144]) inode.writeInt32LE(low, at); // accessed, changed, modified, created
+  for (const at of [132, 136, 140, 148]) inode.writeUInt32LE(extra, at);
+}
+
+/** The device number's place in the inode's body: an old and a new form, as Linux has them. */
+export function encodeDevice(major: number, minor: number): Buffer {
+  const body = Buffer.alloc(60);
+  if (major < 256 && minor < 256) body.writeUInt32LE((major << 8) | minor, 0);
+  else body.writeUInt32LE(((minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)) >>> 0, 4);
+  return body;
+}

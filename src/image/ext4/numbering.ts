@@ -1,0 +1,51 @@
+import { bytesOf } from "../tar/bytes.ts";
+import { invalidArchive } from "../tar/invalid.ts";
+import { firstFreeInode, lostFoundInode, rootInode } from "./format.ts";
+import { type FileTree, type FolderInode, type Inode, plainAttributes } from "./tree.ts";
+
+const lostFound = bytesOf("lost+found");
+
+/** Makes sure that there is a /lost+found, which every ext4 must have. Throws `image-invalid` when something else is. */
+export function ensureLostFound(tree: FileTree, seconds: number): FolderInode {
+  const there = tree.root.children.get(lostFound)?.inode;
+  if (there === undefined) {
+    return tree.addFolder(tree.root, lostFound, { ...plainAttributes(seconds), permissions: 0o700 }, 0);
+  }
+  if (there.kind !== "folder")
+    throw invalidArchive("'/lost+found' is no folder, which an ext4 disk needs it to be");
+  return there;
+}
+
+/**
+ * Gives every inode its number: those of one folder one behind the other, in the order in which the names came.
+ * Returns the inodes in the order of their numbers, root and lost+found first.
+ */
+export function numberInodes(tree: FileTree, lostFoundFolder: FolderInode): Inode[] {
+  tree.root.number = rootInode;
+  lostFoundFolder.number = lostFoundInode;
+  const inodes: Inode[] = [tree.root, lostFoundFolder];
+  let next = firstFreeInode;
+  const folders: FolderInode[] = [tree.root];
+  for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
+    for (const { inode } of folder.children.values()) {
+      if (inode.kind === "folder") folders.push(inode);
+      if (inode.number !== 0) continue; // another name of it came before
+      inode.number = next++;
+      inodes.push(inode);
+    }
+  }
+  return inodes;
+}
+
+/** A name of an inode, for an error message; slow. */
+export function pathOf(tree: FileTree, wanted: Inode): string {
+  const open: { readonly folder: FolderInode; readonly path: string }[] = [{ folder: tree.root, path: "" }];
+  for (let at = open.pop(); at !== undefined; at = open.pop()) {
+    for (const [name, { inode }] of at.folder.children) {
+      const path = `${at.path}/${name}`;
+      if (inode === wanted) return path;
+      if (inode.kind === "folder") open.push({ folder: inode, path });
+    }
+  }
+  return "/";
+}

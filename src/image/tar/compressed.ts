@@ -1,0 +1,145 @@
+import { pipeline, Readable, type Transform } from "node:stream";
+import * as zlib from "node:zlib";
+import { EmberError, errnoCode } from "../../errors/ember-error.ts";
+import { runStreaming } from "../../host/run.ts";
+import { invalidArchive } from "./invalid.ts";
+import { zstdFrames } from "./zstd-frames.ts";
+
+export type Compression = "gzip" | "zstd" | "xz" | "none";
+
+export interface OpenedStream {
+  readonly compression: Compression;
+  readonly content: AsyncIterable<Uint8Array>;
+}
+
+/** Large pieces keep the cost per piece small beside the cost per byte. */
+const outputChunkBytes = 256 * 1024;
+
+/** What decompressing one layer with a host tool may take at the most: a guard against hanging. */
+const toolTimeoutMs = 6 * 3600 * 1000;
+
+/**
+ * The content of a stream that may be compressed, told by its first bytes. gzip may have several members, zstd several
+ * frames. Reading the content throws `image-invalid` when it is damaged or ends too early, `tool-missing` where a
+ * tool is needed and not there; errors of `source` pass through.
+ */
+export async function openCompressed(
+  source: AsyncIterable<Uint8Array>,
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<OpenedStream> {
+  const { head, whole } = await peek(source, 6);
+  const compression = detectCompression(head);
+  switch (compression) {
+    case "gzip":
+      return {
+        compression,
+        content: through(whole, zlib.createGunzip({ chunkSize: outputChunkBytes }), compression),
+      };
+    case "zstd":
+      return { compression, content: unzstd(whole, options.signal) };
+    case "xz":
+      return {
+        compression,
+        content: throughTool(whole, "xz", ["-dc", "-q", "--memlimit-decompress=1GiB"], options.signal),
+      };
+    case "none":
+      return { compression, content: whole };
+  }
+}
+
+/** Which compression the first six bytes of a stream are the mark of. */
+export function detectCompression(head: Buffer): Compression {
+  if (head[0] === 0x1f && head[1] === 0x8b) return "gzip";
+  if (head.length >= 4 && head.readUInt32LE(0) === 0xfd2fb528) return "zstd";
+  // A skippable frame, which may stand before the first one with data.
+  if (head.length >= 4 && head.readUInt32LE(0) >>> 4 === 0x184d2a5) return "zstd";
+  if (head.toString("latin1", 0, 6) === "\xfd7zXZ\0") return "xz";
+  return "none";
+}
+
+function unzstd(
+  source: AsyncIterable<Uint8Array>,
+  signal: AbortSignal | undefined,
+): AsyncIterable<Uint8Array> {
+  // Node has it since 22.15.
+  if (typeof zlib.createZstdDecompress !== "function")
+    return throughTool(source, "zstd", ["-dc", "-q"], signal);
+  const decompressor = zlib.createZstdDecompress({ chunkSize: outputChunkBytes });
+  return through(zstdFrames(source), decompressor, "zstd");
+}
+
+async function* through(
+  source: AsyncIterable<Uint8Array>,
+  transform: Transform,
+  what: string,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const input = Readable.from(source, { objectMode: false, highWaterMark: outputChunkBytes });
+  pipeline(input, transform, () => undefined); // a failure of either comes out of the transform, below
+  try {
+    for await (const chunk of transform) yield chunk;
+  } catch (error) {
+    throw decompressionError(error, what);
+  } finally {
+    input.destroy();
+    transform.destroy();
+  }
+}
+
+/** Only what zlib itself found is the data's fault; all else is the source's own error. */
+function decompressionError(error: unknown, what: string): unknown {
+  if (error instanceof EmberError) return error;
+  const code = errnoCode(error) ?? "";
+  if (!/^(Z_|ZSTD_|ERR__?ZSTD|ERR_ZLIB|ERR__ERROR)/i.test(code)) return error;
+  const reason = error instanceof Error ? error.message : code;
+  return invalidArchive(`the ${what} data is damaged or ends too early: ${reason}`, error);
+}
+
+async function* throughTool(
+  source: AsyncIterable<Uint8Array>,
+  tool: string,
+  args: readonly string[],
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const input = Readable.from(source, { objectMode: false, highWaterMark: outputChunkBytes });
+  const process = runStreaming(tool, args, { input, timeoutMs: toolTimeoutMs, signal });
+  try {
+    for await (const chunk of process.stdout) yield chunk;
+    await process.done;
+  } catch (error) {
+    if (error instanceof EmberError && error.code === "tool-failed") {
+      throw invalidArchive(`the ${tool} data is damaged or ends too early: ${error.message}`, error);
+    }
+    throw error;
+  } finally {
+    process.stdout.destroy(); // the tool ends by itself when nobody reads it
+    input.destroy();
+  }
+}
+
+/** The first `length` bytes (fewer when there are no more), and an iteration that begins with them all the same. */
+async function peek(
+  source: AsyncIterable<Uint8Array>,
+  length: number,
+): Promise<{ head: Buffer; whole: AsyncIterable<Uint8Array> }> {
+  const iterator = source[Symbol.asyncIterator]();
+  let head: Buffer = Buffer.alloc(0);
+  let ended = false;
+  while (head.length < length && !ended) {
+    const next = await iterator.next();
+    if (next.done === true) ended = true;
+    else head = head.length === 0 ? Buffer.from(next.value) : Buffer.concat([head, next.value]);
+  }
+  async function* whole(): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      if (head.length > 0) yield head;
+      while (!ended) {
+        const next = await iterator.next();
+        if (next.done === true) return;
+        yield next.value;
+      }
+    } finally {
+      await iterator.return?.();
+    }
+  }
+  return { head, whole: whole() };
+}
