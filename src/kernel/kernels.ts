@@ -5,7 +5,7 @@ import { recordEvent } from "../state/events.ts";
 import { readSetting, removeSetting, writeSetting } from "../state/settings.ts";
 import { vmsOfKernel } from "../state/vms.ts";
 import type { KernelSummary, TaskOptions } from "../types.ts";
-import { getKernel, type Kernel, listKernels, removeKernel, sweepKernels } from "./store.ts";
+import { getKernel, hasKernel, type Kernel, listKernels, removeKernel, sweepKernels } from "./store.ts";
 
 /**
  * What one can do with an installation's kernels. They are folders that appear and vanish in one step, so they are
@@ -45,8 +45,8 @@ export async function pullKernel(
 
 async function deleteKernel(installation: Installation, name: string): Promise<void> {
   await changing(installation, "delete", {}, async () => {
-    const kernel = getKernel(installation.paths, name);
-    const users = vmsOfKernel(installation.db, kernel.name);
+    if (!hasKernel(installation.paths, name)) getKernel(installation.paths, name); // says that it is not there
+    const users = vmsOfKernel(installation.db, name);
     if (users.length > 0) {
       throw new EmberError(
         "has-dependants",

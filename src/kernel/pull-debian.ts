@@ -21,7 +21,6 @@ export async function pullDebian(
   options: PullOptions,
 ): Promise<Kernel> {
   const folder = join(places.cacheDir, "debian");
-  ensurePrivateFolder(folder);
   const deb = await fetchKernelPackage({ ...options.from, arch, folder }, options);
   if (isMadeFrom(join(places.kernelsDir, name), deb)) return getKernel(places, name);
   options.onProgress?.({ step: "unpacking the kernel" });
@@ -57,10 +56,7 @@ async function makeKernel(
   if (kernel.arch !== arch) {
     throw new EmberError("kernel-invalid", `the package's kernel is for ${kernel.arch}, not ${arch}`);
   }
-  const modules = await packModules(
-    { folder: unpacked.modulesFolder, builtinList: unpacked.builtinList },
-    signal,
-  );
+  const modules = await packModules({ folder: staging, builtinList: unpacked.builtinList }, signal);
   return {
     name,
     kernel: { ...kernel, version: unpacked.version },

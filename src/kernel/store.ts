@@ -26,6 +26,11 @@ export function getKernel(places: KernelPlaces, name: string): Kernel {
   return toKernel(name, folder, record);
 }
 
+/** Whether there is a kernel of that name, be it damaged. Throws `invalid-name`. */
+export function hasKernel(places: KernelPlaces, name: string): boolean {
+  return existsSync(join(places.kernelsDir, checkKernelName(name)));
+}
+
 /** All kernels, by name. One whose record is damaged is left out: `getKernel` says what is wrong with it. */
 export function listKernels(places: KernelPlaces): readonly Kernel[] {
   return entriesOf(places).flatMap((name) => {

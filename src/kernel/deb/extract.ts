@@ -1,11 +1,12 @@
 import { createReadStream } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Readable } from "node:stream";
 import { EmberError } from "../../errors/ember-error.ts";
-import { type Compression, decompress } from "../../host/decompress.ts";
+import { openCompressed } from "../../image/tar/compressed.ts";
+import type { TarEntry } from "../../image/tar/entry.ts";
+import { TarReader } from "../../image/tar/reader.ts";
+import { refuseAborted } from "../unpack-bytes.ts";
 import { readArMembers } from "./ar.ts";
-import { readTar } from "./tar.ts";
 
 /** What a kernel's package is taken apart into; the files are as the package holds them. */
 export interface KernelPackage {
@@ -13,16 +14,13 @@ export interface KernelPackage {
   readonly version: string;
   readonly kernel: Buffer;
   readonly config: Buffer | undefined;
-  /** Folder with all modules, flat. */
-  readonly modulesFolder: string;
+  /** The kernel's own list of what is compiled into it; "" when the package has none. */
   readonly builtinList: string;
 }
 
 const kernelLimitBytes = 512 * 1024 ** 2;
 const moduleLimitBytes = 256 * 1024 ** 2;
 const listLimitBytes = 16 * 1024 ** 2;
-/** Debian's largest kernel package unpacks to some 700 MB. */
-const packageLimitBytes = 4 * 1024 ** 3;
 
 const kernelPath = /^boot\/vmlinuz-([0-9][A-Za-z0-9.+~-]{0,100})$/;
 const configPath = /^boot\/config-[^/]+$/;
@@ -40,49 +38,55 @@ export async function extractKernel(
   signal?: AbortSignal,
 ): Promise<KernelPackage> {
   await mkdir(modulesFolder, { recursive: true, mode: 0o700 });
-  let version: string | undefined;
-  let kernel: Buffer | undefined;
-  let config: Buffer | undefined;
-  let builtinList = "";
-  for await (const file of readTar(await openData(debPath, signal), packageLimitBytes)) {
-    const module = modulePath.exec(file.path)?.[1];
-    const kernelVersion = kernelPath.exec(file.path)?.[1];
-    if (module !== undefined) {
-      await writeFile(join(modulesFolder, module), await file.read(moduleLimitBytes), { mode: 0o600 });
-    } else if (kernelVersion !== undefined) {
-      version = kernelVersion;
-      kernel = await file.read(kernelLimitBytes);
-    } else if (configPath.test(file.path)) {
-      config = await file.read(listLimitBytes);
-    } else if (builtinPath.test(file.path)) {
-      builtinList = (await file.read(listLimitBytes)).toString("utf8");
+  const { content } = await openCompressed(await contentOf(debPath), { signal });
+  const reader = new TarReader(content);
+  const found: { version?: string; kernel?: Buffer; config?: Buffer; builtinList?: string } = {};
+  try {
+    for (let entry = await reader.next(); entry !== undefined; entry = await reader.next()) {
+      refuseAborted(signal);
+      if (entry.kind !== "file") continue;
+      const path = entry.path.replace(/^(?:\.\/)+/, "");
+      const module = modulePath.exec(path)?.[1];
+      const version = kernelPath.exec(path)?.[1];
+      if (module !== undefined) {
+        const bytes = await readWhole(reader, entry, moduleLimitBytes);
+        await writeFile(join(modulesFolder, module), bytes, { mode: 0o600 });
+      } else if (version !== undefined) {
+        found.version = version;
+        found.kernel = await readWhole(reader, entry, kernelLimitBytes);
+      } else if (configPath.test(path)) {
+        found.config = await readWhole(reader, entry, listLimitBytes);
+      } else if (builtinPath.test(path)) {
+        found.builtinList = (await readWhole(reader, entry, listLimitBytes)).toString("utf8");
+      }
     }
+  } finally {
+    await reader.close();
   }
+  const { version, kernel, config, builtinList = "" } = found;
   if (kernel === undefined || version === undefined) {
     throw new EmberError("kernel-invalid", `there is no kernel in the package '${debPath}'`);
   }
-  return { version, kernel, config, modulesFolder, builtinList };
+  return { version, kernel, config, builtinList };
 }
 
-const compressions: Readonly<Record<string, Compression>> = {
-  "data.tar": "none",
-  "data.tar.gz": "gzip",
-  "data.tar.xz": "xz",
-  "data.tar.zst": "zstd",
-};
-
-async function openData(debPath: string, signal: AbortSignal | undefined): Promise<Readable> {
-  const member = (await readArMembers(debPath)).find(({ name }) => name.startsWith("data.tar"));
-  const compression = compressions[member?.name ?? ""];
-  if (member === undefined || compression === undefined) {
+/** The package's files, as a stream: the member "data.tar", whatever it is compressed with. */
+async function contentOf(debPath: string): Promise<AsyncIterable<Buffer>> {
+  const member = (await readArMembers(debPath)).find(({ name }) => /^data\.tar(\.(gz|xz|zst))?$/.test(name));
+  if (member === undefined || member.size === 0) {
     throw new EmberError("image-invalid", `the package '${debPath}' has no content that can be read`);
   }
-  if (member.size === 0) throw new EmberError("image-invalid", `the package '${debPath}' is empty`);
   const { offset, size } = member;
-  const content = createReadStream(debPath, {
-    start: offset,
-    end: offset + size - 1,
-    highWaterMark: 1024 ** 2,
+  return createReadStream(debPath, { start: offset, end: offset + size - 1, highWaterMark: 1024 ** 2 });
+}
+
+async function readWhole(reader: TarReader, entry: TarEntry, limitBytes: number): Promise<Buffer> {
+  if (entry.sizeBytes > limitBytes) {
+    throw new EmberError("image-invalid", `'${entry.path}' of the package is larger than it can be`);
+  }
+  const whole = Buffer.alloc(entry.sizeBytes);
+  await reader.readBody((offset, chunk) => {
+    chunk.copy(whole, offset);
   });
-  return decompress(content, compression, { signal });
+  return whole;
 }

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { EmberError } from "../../errors/ember-error.ts";
 import type { GuestArchitecture } from "../../guest/binary/architecture.ts";
+import { ensurePrivateFolder } from "../../host/files.ts";
 import type { TaskOptions } from "../../types.ts";
 import type { DownloadLimits, DownloadOptions } from "../download.ts";
 import { fetchVerified } from "../verified-file.ts";
@@ -12,7 +13,7 @@ import { compareVersions } from "./version-order.ts";
 
 export interface KernelPackageRequest {
   readonly arch: GuestArchitecture;
-  /** Where downloads are kept. */
+  /** Where downloads are kept; made when it is missing. */
   readonly folder: string;
   /** Default: the host's own mirrors, and the keys that Debian signs with. */
   readonly archives?: readonly Archive[] | undefined;
@@ -41,6 +42,7 @@ export async function fetchKernelPackage(
   request: KernelPackageRequest,
   task: TaskOptions = {},
 ): Promise<FetchedPackage> {
+  ensurePrivateFolder(request.folder);
   const candidates: Candidate[] = [];
   for (const archive of request.archives ?? hostArchives()) {
     task.onProgress?.({ step: `reading ${archive.suite} of ${archive.uri}` });
@@ -69,8 +71,8 @@ async function listKernels(
   task: TaskOptions,
 ): Promise<readonly PackageEntry[]> {
   const options = downloadOptions(request, task);
-  const keyring = request.keyringPath ?? archiveKeyring(request.folder);
-  const release = await fetchRelease(archive, keyring, options);
+  const keyringPath = request.keyringPath ?? archiveKeyring(request.folder);
+  const release = await fetchRelease({ archive, keyringPath, folder: request.folder }, options);
   for (const extension of ["xz", "gz"]) {
     const name = `main/binary-${request.arch}/Packages.${extension}`;
     const expected = release.find(name);

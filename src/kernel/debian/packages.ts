@@ -1,9 +1,9 @@
 import { createReadStream } from "node:fs";
 import { StringDecoder } from "node:string_decoder";
 import { EmberError } from "../../errors/ember-error.ts";
-import { decompress, detectCompression } from "../../host/decompress.ts";
+import { openCompressed } from "../../image/tar/compressed.ts";
 import type { ExpectedFile } from "../download.ts";
-import { readHead } from "../read-head.ts";
+import { refuseAborted } from "../unpack-bytes.ts";
 import { parseStanza, type Stanza } from "./stanza.ts";
 
 /** A package as an archive's list of packages describes it. */
@@ -25,15 +25,16 @@ export async function readPackages(
   signal?: AbortSignal,
 ): Promise<readonly PackageEntry[]> {
   const found: PackageEntry[] = [];
-  const compression = detectCompression(await readHead(path, 16));
-  for await (const text of splitStanzas(decompress(createReadStream(path), compression, { signal }))) {
+  const { content } = await openCompressed(createReadStream(path), { signal });
+  for await (const text of splitStanzas(content)) {
+    refuseAborted(signal);
     const name = /^Package: ([a-z0-9][a-z0-9+.-]*)$/m.exec(text)?.[1];
     if (name !== undefined && isWanted(name)) found.push(toEntry(name, parseStanza(text)));
   }
   return found;
 }
 
-async function* splitStanzas(stream: AsyncIterable<Buffer>): AsyncGenerator<string> {
+async function* splitStanzas(stream: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
   const decoder = new StringDecoder("utf8");
   let rest = "";
   for await (const chunk of stream) {

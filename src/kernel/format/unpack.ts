@@ -1,5 +1,6 @@
 import { EmberError } from "../../errors/ember-error.ts";
-import { decompressBytes, detectCompression } from "../../host/decompress.ts";
+import { detectCompression } from "../../image/tar/compressed.ts";
+import { unpackBytes } from "../unpack-bytes.ts";
 import { invalidKernel } from "./invalid.ts";
 import { isLz4Legacy, unpackLz4Legacy } from "./lz4-legacy.ts";
 
@@ -20,7 +21,7 @@ export async function unpackPayload(payload: Buffer, signal?: AbortSignal): Prom
   const packed = compression === "gzip" ? payload : payload.subarray(0, -4);
   const unpacked = lz4
     ? unpackLz4Legacy(packed, size)
-    : await unpackOrUndefined(() => decompressBytes(packed, compression, size, { signal }));
+    : await unpackOrUndefined(() => unpackBytes(packed, size, signal));
   if (unpacked?.length !== size) throw invalidKernel("is a kernel whose compressed part is damaged");
   return unpacked;
 }
@@ -29,9 +30,7 @@ export async function unpackPayload(payload: Buffer, signal?: AbortSignal): Prom
 export async function unpackWhole(bytes: Buffer, signal?: AbortSignal): Promise<Buffer | undefined> {
   const compression = detectCompression(bytes);
   if (compression === "none") return undefined;
-  const unpacked = await unpackOrUndefined(() =>
-    decompressBytes(bytes, compression, kernelLimitBytes, { signal }),
-  );
+  const unpacked = await unpackOrUndefined(() => unpackBytes(bytes, kernelLimitBytes, signal));
   if (unpacked === undefined) throw invalidKernel(`is a damaged ${compression} file`);
   return unpacked;
 }

@@ -2,7 +2,7 @@ import { readdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type CpioEntry, writeCpio } from "../../guest/initrd/cpio.ts";
-import { decompressBytes, detectCompression } from "../../host/decompress.ts";
+import { unpackBytes } from "../unpack-bytes.ts";
 import { closeModules } from "./closure.ts";
 import { moduleName, readModuleInfo } from "./modinfo.ts";
 import { wantedModules } from "./wanted.ts";
@@ -29,7 +29,7 @@ export async function packModules(staged: StagedModules, signal?: AbortSignal): 
     read: async (name) => {
       const file = files.get(name);
       if (file === undefined) return undefined;
-      const bytes = await readModule(join(staged.folder, file), signal);
+      const bytes = await unpackBytes(await readFile(join(staged.folder, file)), moduleLimitBytes, signal);
       contents.set(name, bytes);
       return readModuleInfo(file, bytes);
     },
@@ -64,9 +64,4 @@ function moduleEntries(order: readonly string[], contents: ReadonlyMap<string, B
 function parseBuiltin(list: string): ReadonlySet<string> {
   const lines = list.split("\n").filter((line) => line.endsWith(".ko"));
   return new Set(lines.map((line) => moduleName(line.slice(line.lastIndexOf("/") + 1))));
-}
-
-async function readModule(path: string, signal: AbortSignal | undefined): Promise<Buffer> {
-  const bytes = await readFile(path);
-  return await decompressBytes(bytes, detectCompression(bytes), moduleLimitBytes, { signal });
 }
