@@ -3,7 +3,6 @@ module ember.dev/guest
 go 1.26.8
 
 require (
-	github.com/creack/pty v1.1.24
 	github.com/pkg/sftp v1.13.12
 	golang.org/x/crypto v0.58.0
 	golang.org/x/sys v0.49.0

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
@@ -55,6 +56,19 @@ func TestTerminalIsControllingAndEndOfInputEndsIt(t *testing.T) {
 	}
 	if text := string(out); !strings.Contains(text, "/dev/pts/") || !strings.Contains(text, "has-tty") || !strings.HasSuffix(text, "typed\r\nend\r\n") {
 		t.Errorf("%q", text)
+	}
+}
+
+func TestTerminalSessionEndsThoughABackgroundJobHoldsIt(t *testing.T) {
+	c := newServer(t).client(t)
+	s := openSession(t, c)
+	if err := s.RequestPty("xterm", 24, 80, ssh.TerminalModes{}); err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	out, err := s.Output("(trap '' HUP; exec sleep 4) & echo shown")
+	if err != nil || string(out) != "shown\r\n" || time.Since(start) > 3*time.Second {
+		t.Errorf("%q, %v after %s", out, err, time.Since(start))
 	}
 }
 

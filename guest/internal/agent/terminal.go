@@ -4,7 +4,6 @@ import (
 	"os"
 	"sync"
 
-	"github.com/creack/pty"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
 )
@@ -20,6 +19,33 @@ type terminal struct {
 	slave  *os.File
 }
 
+// openTerminal returns both ends of a new pseudo-terminal. The program's end
+// is asked for by ioctl, which works wherever devpts is mounted.
+func openTerminal() (master, slave *os.File, err error) {
+	ours, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	theirs := -1
+	if err = unix.IoctlSetPointerInt(ours, unix.TIOCSPTLCK, 0); err == nil {
+		theirs, err = openPeer(ours)
+	}
+	if err != nil {
+		_ = unix.Close(ours)
+		return nil, nil, err
+	}
+	return os.NewFile(uintptr(ours), "ptmx"), os.NewFile(uintptr(theirs), "pts"), nil
+}
+
+func openPeer(master int) (int, error) {
+	flags := unix.O_RDWR | unix.O_NOCTTY | unix.O_CLOEXEC
+	fd, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(master), unix.TIOCGPTPEER, uintptr(flags))
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(fd), nil
+}
+
 func (s *session) openPTY(payload []byte) bool {
 	var request struct {
 		Term                         string
@@ -29,7 +55,7 @@ func (s *session) openPTY(payload []byte) bool {
 	if s.pty != nil || s.used || ssh.Unmarshal(payload, &request) != nil || !validEnv("TERM", request.Term) {
 		return false
 	}
-	master, slave, err := pty.Open()
+	master, slave, err := openTerminal()
 	if err != nil {
 		return false
 	}
@@ -49,9 +75,19 @@ func (t *terminal) resize(payload []byte) bool {
 }
 
 func (t *terminal) setSize(columns, rows, width, height uint32) {
-	_ = pty.Setsize(t.master, &pty.Winsize{ // a terminal that has just gone has no size
-		Rows: uint16(rows), Cols: uint16(columns), X: uint16(width), Y: uint16(height),
+	t.control(func(fd int) {
+		_ = unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{ // a size is never vital
+			Row: uint16(rows), Col: uint16(columns), Xpixel: uint16(width), Ypixel: uint16(height),
+		})
 	})
+}
+
+// control runs an ioctl on our end; File.Fd would make it blocking, and the
+// end of a session could no longer interrupt a read.
+func (t *terminal) control(do func(fd int)) {
+	if raw, err := t.master.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { do(int(fd)) }) // closed: there is nothing to control
+	}
 }
 
 // give makes the terminal the user's own, as login programs do.
@@ -68,14 +104,12 @@ func (t *terminal) give(uid, gid uint32) {
 // wait for ever.
 func (t *terminal) endInput() {
 	end := byte(4) // control-D
-	if raw, err := t.master.SyscallConn(); err == nil {
-		_ = raw.Control(func(fd uintptr) { // closed: nobody reads any more
-			if attributes, err := unix.IoctlGetTermios(int(fd), unix.TCGETS); err == nil {
-				end = attributes.Cc[unix.VEOF]
-			}
-		})
-	}
-	_, _ = t.master.Write([]byte{end}) // as above
+	t.control(func(fd int) {
+		if attributes, err := unix.IoctlGetTermios(fd, unix.TCGETS); err == nil {
+			end = attributes.Cc[unix.VEOF]
+		}
+	})
+	_, _ = t.master.Write([]byte{end}) // closed: nobody reads any more
 }
 
 func (t *terminal) closeSlave() {

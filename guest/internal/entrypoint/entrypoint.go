@@ -97,7 +97,8 @@ func start(table *process.Table, db users.DB, spec identity.Process, stdout, std
 	if err := process.CheckDir(dir); err != nil {
 		return nil, nil, err
 	}
-	env := process.MergeEnv(process.UserEnv(user), spec.Env)
+	hostname, _ := os.Hostname() // empty is what a program without the variable would find, too
+	env := process.MergeEnv(process.UserEnv(user), []string{"HOSTNAME=" + hostname}, spec.Env)
 	path, err := process.Look(spec.Argv[0], env, dir)
 	if err != nil {
 		return nil, nil, err

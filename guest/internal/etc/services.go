@@ -21,6 +21,8 @@ func PlaceServices(nic string, n *identity.Network) error {
 		"/run/systemd/system/systemd-machine-id-commit.service": "",
 	}
 	if n != nil {
+		// ifupdown would take the interface down when it is stopped, at a shutdown for instance.
+		files["/run/systemd/system/networking.service.d/00-ember.conf"] = "[Service]\nExecStop=\nExecStop=-/sbin/ifdown -a --read-environment --exclude=lo --exclude=" + nic + "\n"
 		files["/run/systemd/network/00-ember.link"] = linkFile(n)
 		files["/run/systemd/network/00-ember.network"] = networkFile(n)
 		files["/run/NetworkManager/conf.d/00-ember.conf"] = "[keyfile]\nunmanaged-devices=mac:" + n.MAC.String() + "\n"

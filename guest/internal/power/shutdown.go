@@ -37,7 +37,7 @@ func (s *Shutdown) Run(timeout time.Duration, reboot bool) {
 		reboot = reboot || s.Reboots
 		deadline := time.Now().Add(timeout)
 		_ = s.Freezer.Thaw() // a frozen root could not be synced
-		s.stopEntrypoint(deadline)
+		s.stopEntrypoint(timeout)
 		if s.HasInit && askInit(reboot) {
 			time.Sleep(time.Until(deadline))
 			s.Console.Printf("the image's init did not power off within %s", timeout)
@@ -50,14 +50,18 @@ func (s *Shutdown) Run(timeout time.Duration, reboot bool) {
 	})
 }
 
-func (s *Shutdown) stopEntrypoint(deadline time.Time) {
+// stopEntrypoint leaves an init half of the time for its own services.
+func (s *Shutdown) stopEntrypoint(limit time.Duration) {
+	if s.HasInit {
+		limit /= 2
+	}
 	done := s.Entrypoint.Stop(s.StopSignal)
 	if done == nil {
 		return
 	}
 	select {
 	case <-done:
-	case <-time.After(time.Until(deadline)):
+	case <-time.After(limit):
 	}
 }
 
