@@ -3,7 +3,9 @@ import { createReadStream, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { EmberError } from "../errors/ember-error.ts";
+import { identify } from "./process-identity.ts";
 import { run, runStreaming } from "./run.ts";
 
 async function codeOf(promise: Promise<unknown>): Promise<string> {
@@ -54,3 +56,40 @@ test("an input that fails ends the tool, with the input's error", async () => {
 test("a missing file as input is that file's error, not the tool's success", async () => {
   expect(await codeOf(run("cat", [], { input: createReadStream("/nonexistent/file") }))).toContain("ENOENT");
 });
+
+test("a contained tool takes what it started along when it is interrupted", async () => {
+  const abort = new AbortController();
+  let pid = 0;
+  const onStdout = (chunk: Buffer): void => {
+    pid = Number(chunk.toString());
+    abort.abort();
+  };
+  const script = "sleep 600 & echo $!; wait";
+  const result = run("sh", ["-c", script], { contained: true, signal: abort.signal, onStdout });
+  expect(await codeOf(result)).toBe("interrupted");
+  expect(await isGone(pid)).toBe(true);
+});
+
+test.skipIf(Bun.which("setpriv") === null)(
+  "a contained tool dies with the process that ran it (needs setpriv)",
+  async () => {
+    const program = `import { run } from ${JSON.stringify(join(import.meta.dir, "run.ts"))};
+    await run("sh", ["-c", "echo $$; exec sleep 600"], {
+      contained: true, timeoutMs: 600_000, onStdout: (chunk) => process.stdout.write(chunk),
+    });`;
+    const child = Bun.spawn([process.execPath, "-e", program], { stdout: "pipe", cwd: import.meta.dir });
+    const reader = child.stdout.getReader();
+    const pid = Number(new TextDecoder().decode((await reader.read()).value));
+    child.kill("SIGKILL");
+    expect(pid).toBeGreaterThan(1);
+    expect(await isGone(pid)).toBe(true);
+  },
+);
+
+async function isGone(pid: number): Promise<boolean> {
+  for (let attempt = 0; attempt < 500; attempt++) {
+    if (identify(pid) === undefined) return true;
+    await sleep(20);
+  }
+  return false;
+}

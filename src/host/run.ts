@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { Readable } from "node:stream";
 import { EmberError } from "../errors/ember-error.ts";
+import { dyingWithParent, killGroup } from "./contain.ts";
 import { findTool, toolEnvironment } from "./tools.ts";
 
 export interface RunOptions {
@@ -15,6 +16,8 @@ export interface RunOptions {
   readonly input?: string | Uint8Array | Readable;
   /** Added to the tool's small environment (see `toolEnvironment`). */
   readonly env?: Readonly<Record<string, string>>;
+  /** What the tool starts ends with it, and all of it with this process, whatever kills that (where the host can). */
+  readonly contained?: boolean;
   /** Exit statuses that count as success. Default: only 0. */
   readonly okStatuses?: readonly number[];
   /** Receives standard output as it comes, instead of it being collected. */
@@ -63,10 +66,13 @@ export function runStreaming(tool: string, args: readonly string[], options: Run
 
 function startTool(tool: string, args: readonly string[], options: RunOptions): ChildProcess {
   options.signal?.throwIfAborted();
-  const child = spawn(findTool(tool), [...args], {
+  const path = findTool(tool);
+  const [file, argv] = options.contained === true ? dyingWithParent(path, args) : [path, args];
+  const child = spawn(file, [...argv], {
     cwd: options.cwd,
     env: { ...toolEnvironment(), ...options.env },
     stdio: ["pipe", "pipe", "pipe"],
+    detached: options.contained === true, // a group of its own
   });
   child.stdin?.on("error", () => undefined); // the tool may end without reading its input: its status tells
   if (!(options.input instanceof Readable)) child.stdin?.end(options.input);
@@ -79,6 +85,11 @@ function feed(child: ChildProcess, input: Readable, onFailure: (error: Error) =>
   child.on("close", () => input.destroy());
   child.on("error", () => input.destroy());
   if (child.stdin !== null) input.pipe(child.stdin);
+}
+
+function kill(child: ChildProcess, options: RunOptions): void {
+  if (options.contained === true && child.pid !== undefined) killGroup(child.pid);
+  else child.kill("SIGKILL");
 }
 
 const stderrKeptBytes = 8192;
@@ -96,7 +107,7 @@ function finish(
     if (options.input instanceof Readable) {
       feed(child, options.input, (error) => {
         inputFailure = error;
-        child.kill("SIGKILL");
+        kill(child, options);
       });
     }
     child.stderr?.on("data", (chunk: Buffer) => {
@@ -105,7 +116,7 @@ function finish(
     });
     const stop = (why: "timeout" | "interrupted"): void => {
       reason = why;
-      child.kill("SIGKILL");
+      kill(child, options);
     };
     const timeoutMs = options.timeoutMs ?? 60_000;
     const timer = setTimeout(() => stop("timeout"), timeoutMs);
