@@ -109,6 +109,13 @@ func TestFilesTravelBySFTP(t *testing.T) {
 			if _, err := r.WriteTo(&back); err != nil || !bytes.Equal(back.Bytes(), data) {
 				t.Errorf("%d bytes came back: %v", back.Len(), err)
 			}
+			link := filepath.Join(dir, "link")
+			if err := client.Symlink("inner/../file", link); err != nil {
+				t.Fatal(err)
+			}
+			if target, err := os.Readlink(link); err != nil || target != "inner/../file" {
+				t.Errorf("the link leads to %q: %v", target, err)
+			}
 			_, err = client.Stat("/etc/shadow")
 			if err != nil {
 				t.Skip("this machine has no /etc/shadow")

@@ -158,10 +158,11 @@ func (s *session) started(proc *process.Process) {
 	}
 }
 
-// exit reports the status and closes the channel, in the order clients expect.
+// exit reports the status and closes the channel. The status goes before the end
+// of the output: some clients close the channel when they see that end.
 func (s *session) exit(status int) {
-	_ = s.ch.CloseWrite()
 	_, _ = s.ch.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{uint32(status)}))
+	_ = s.ch.CloseWrite()
 	_ = s.ch.Close() // the client may have closed it first
 }
 

@@ -16,7 +16,11 @@ const SFTPName = "ember-sftp"
 // everybody else's in a process that has given up root.
 func (s *session) runSFTP() {
 	if int(s.login.UID) == os.Geteuid() {
-		s.exit(serveSFTP(s.ch, homeOf(s.login)))
+		// The process's own folder, and not the library's option for it, which
+		// would also rewrite the targets of relative symbolic links. Nothing else
+		// in the agent depends on where it is, and root's home is always the same.
+		_ = os.Chdir(homeOf(s.login)) // a missing home leaves the file system's root
+		s.exit(serveSFTP(s.ch))
 		return
 	}
 	s.pty = nil // a terminal would mangle the protocol
@@ -28,18 +32,15 @@ func (s *session) runSFTP() {
 
 // ServeSFTPOnStdio is the whole program when argv[0] is SFTPName.
 func ServeSFTPOnStdio() int {
-	dir, err := os.Getwd()
-	if err != nil {
-		dir = "/"
-	}
 	return serveSFTP(struct {
 		io.Reader
 		io.WriteCloser
-	}{os.Stdin, os.Stdout}, dir)
+	}{os.Stdin, os.Stdout})
 }
 
-func serveSFTP(stream io.ReadWriteCloser, dir string) int {
-	server, err := sftp.NewServer(stream, sftp.WithServerWorkingDirectory(dir))
+// serveSFTP serves until the client is done; relative paths begin at the working folder.
+func serveSFTP(stream io.ReadWriteCloser) int {
+	server, err := sftp.NewServer(stream)
 	if err != nil {
 		return 1
 	}
