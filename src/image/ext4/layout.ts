@@ -64,6 +64,14 @@ export function journalBlocksFor(blocks: number): number {
   return steps.find(([below]) => blocks < below)?.[1] ?? 262144;
 }
 
+/**
+ * The least journal with which the kernel can grow the disk: adding groups takes one transaction that may touch every
+ * block kept for descriptors, and a transaction is at most a quarter of the journal (jbd2). Blocks of zeros cost nothing.
+ */
+function growableJournalBlocks(reservedDescriptorBlocks: number): number {
+  return Math.ceil((4 * (reservedDescriptorBlocks + 128)) / 4096) * 4096;
+}
+
 /** The geometry of a disk of `blocks` blocks. Undefined when it is too small for so many inodes. */
 export function geometryOf(blocks: number, usedInodes: number, descriptorArea: number): Geometry | undefined {
   const usable = withoutUselessGroup(blocks, descriptorArea);
@@ -79,13 +87,14 @@ export function geometryOf(blocks: number, usedInodes: number, descriptorArea: n
       hint: "give the disk a size",
     });
   }
+  const reservedDescriptorBlocks = Math.min(descriptorArea - descriptorBlocks, maxReservedDescriptors);
   return {
     blocks: usable,
     groups,
     inodesPerGroup,
     descriptorBlocks,
-    reservedDescriptorBlocks: Math.min(descriptorArea - descriptorBlocks, maxReservedDescriptors),
-    journalBlocks: journalBlocksFor(usable),
+    reservedDescriptorBlocks,
+    journalBlocks: Math.max(journalBlocksFor(usable), growableJournalBlocks(reservedDescriptorBlocks)),
   };
 }
 
