@@ -48,7 +48,9 @@ export class TestInstallation implements AsyncDisposable {
   async ok(args: readonly string[], options: CommandOptions = {}): Promise<string> {
     const result = await this.run(args, options);
     if (result.status !== 0) {
-      throw new Error(`ember ${args.join(" ")} ended with ${result.status}: ${result.stderr}${result.stdout}`);
+      throw new Error(
+        `ember ${args.join(" ")} ended with ${result.status}: ${result.stderr}${result.stdout}`,
+      );
     }
     return result.stdout.replace(/\n$/, "");
   }
@@ -56,7 +58,10 @@ export class TestInstallation implements AsyncDisposable {
   /** Runs `ember ARGS... --format json` and parses the result. */
   async json(args: readonly string[]): Promise<unknown> {
     const at = args.indexOf("--");
-    const all = at === -1 ? [...args, "--format", "json"] : [...args.slice(0, at), "--format", "json", ...args.slice(at)];
+    const all =
+      at === -1
+        ? [...args, "--format", "json"]
+        : [...args.slice(0, at), "--format", "json", ...args.slice(at)];
     return JSON.parse(await this.ok(all));
   }
 
@@ -118,7 +123,9 @@ export function processesNaming(folder: string): string[] {
       try {
         const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
         const environment = readFileSync(`/proc/${pid}/environ`, "utf8");
-        return command.includes(folder) || environment.includes(folder) ? [`process ${pid} ${command.slice(0, 100)}`] : [];
+        return command.includes(folder) || environment.includes(folder)
+          ? [`process ${pid} ${command.slice(0, 100)}`]
+          : [];
       } catch {
         return []; // it ended meanwhile
       }
@@ -146,7 +153,10 @@ export function hypervisorsOf(stateDir: string): number[] {
     .filter((name) => /^\d+$/.test(name))
     .filter((pid) => {
       try {
-        return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("qemu-system") && cwdOf(pid).startsWith(stateDir);
+        return (
+          readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("qemu-system") &&
+          cwdOf(pid).startsWith(stateDir)
+        );
       } catch {
         return false;
       }

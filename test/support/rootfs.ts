@@ -12,6 +12,7 @@ const applets =
 export function writeBusyboxTar(target: string): void {
   const tree = mkdtempSync(join(tmpdir(), "ember-rootfs-"));
   try {
+    chmodSync(tree, 0o755); // it is the root folder of the guest
     for (const folder of ["bin", "etc", "root", "tmp", "home/kim", "proc", "sys", "dev", "run", "var"]) {
       mkdirSync(join(tree, folder), { recursive: true });
     }
