@@ -74,8 +74,9 @@ export function createContext(): Context & { close(): Promise<void> } {
       return defaultStateDir(environment);
     },
     async openEmber(options) {
-      const { Ember } = await import("../ember.ts");
-      return await Ember.open({ ...options, environment, program: program() });
+      const [{ Ember }, { faultObserver }] = await Promise.all([import("../ember.ts"), import("./fault.ts")]);
+      const fault = faultObserver(environment["EMBER_FAULT"]);
+      return await Ember.open({ ...options, ...fault, environment, program: program() });
     },
     async close() {
       if (usesStream) await drained(process.stdout);
