@@ -72,13 +72,17 @@ function growableJournalBlocks(reservedDescriptorBlocks: number): number {
   return Math.ceil((4 * (reservedDescriptorBlocks + 128)) / 4096) * 4096;
 }
 
-/** The geometry of a disk of `blocks` blocks. Undefined when it is too small for so many inodes. */
+/** Inodes that a disk should have: those in use and plenty to spare. */
+function wantedInodes(used: number): number {
+  return Math.ceil(used * 1.25) + 16384;
+}
+
+/** The geometry of a disk of `blocks` blocks. Undefined when there is no room even for the inodes in use. */
 export function geometryOf(blocks: number, usedInodes: number, descriptorArea: number): Geometry | undefined {
   const usable = withoutUselessGroup(blocks, descriptorArea);
   const groups = Math.ceil(usable / blocksPerGroup);
   if (groups === 0) return undefined;
-  const wanted = Math.ceil(usedInodes * 1.25) + 16384;
-  const share = Math.max(leastInodesPerGroup, Math.ceil(wanted / groups));
+  const share = Math.max(leastInodesPerGroup, Math.ceil(wantedInodes(usedInodes) / groups));
   const inodesPerGroup = Math.min(Math.ceil(share / inodesPerBlock) * inodesPerBlock, mostInodesPerGroup);
   if (inodesPerGroup * groups < usedInodes) return undefined;
   const descriptorBlocks = Math.ceil(groups / descriptorsPerBlock);
@@ -120,8 +124,8 @@ export function smallestGeometry(content: Content, minFreeBlocks: number, descri
   for (let blocks = content.end; ; ) {
     blocks = Math.ceil(blocks / roundingBlocks) * roundingBlocks;
     const geometry = geometryOf(blocks, content.inodes, descriptorArea);
-    if (geometry === undefined) {
-      blocks += blocksPerGroup; // groups for more inodes
+    if (geometry === undefined || geometry.inodesPerGroup * geometry.groups < wantedInodes(content.inodes)) {
+      blocks += blocksPerGroup; // its tables hold more inodes
       continue;
     }
     const missing = minFreeBlocks - freeBlocks(geometry, content, descriptorArea);

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type BigIntStats, lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { type BigIntStats, existsSync, lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { run } from "../../../host/run.ts";
 import { type ByteString, fromBytes, toBytes } from "../../tar/bytes.ts";
 
@@ -31,7 +31,7 @@ export async function readTree(folder: string): Promise<Tree> {
       mode: (Number(facts.mode) & 0o7777).toString(8),
       owner: `${facts.uid}:${facts.gid}`,
       mtime: `${facts.mtimeNs}`,
-      links: Number(facts.nlink),
+      links: Number(facts.nlink) - (path === "." && existsSync(`${folder}/lost+found`) ? 1 : 0),
       content: contentOf(absolute, facts),
       xattrs: xattrs.get(path) ?? {},
     };

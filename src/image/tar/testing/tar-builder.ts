@@ -98,7 +98,10 @@ function paxRecordsOf(item: TarItem): (readonly [string, string | Uint8Array])[]
     if (id !== undefined && id >= 8 ** 7) records.push([key, String(id)]);
   }
   const mtime = item.mtime;
-  if (mtime !== undefined && (typeof mtime === "string" || mtime < 0 || !Number.isInteger(mtime))) {
+  if (
+    mtime !== undefined &&
+    (typeof mtime === "string" || mtime < 0 || mtime >= 8 ** 11 || !Number.isInteger(mtime))
+  ) {
     records.push(["mtime", String(mtime)]);
   }
   for (const [name, value] of Object.entries(item.xattrs ?? {}))
