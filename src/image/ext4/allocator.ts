@@ -91,12 +91,14 @@ export class BlockAllocator {
     return this.#free.flat().sort((a, b) => a.start - b.start);
   }
 
-  /** A part of a run given back that is long enough: from its own size class or a higher one, never a search. */
+  /** A part of a run given back that is long enough: the last of its own size class, or any of a higher one. */
   #takeFree(count: number): Run | undefined {
     if (this.#freeBlocks < count) return undefined;
-    for (let size = 32 - Math.clz32(count - 1); size < sizeClasses; size++) {
-      const run = this.#free[size]?.pop();
-      if (run === undefined) continue;
+    for (let size = 31 - Math.clz32(count); size < sizeClasses; size++) {
+      const runs = this.#free[size] ?? [];
+      const run = runs.at(-1);
+      if (run === undefined || run.length < count) continue;
+      runs.pop();
       this.#freeBlocks -= run.length;
       if (run.length > count) {
         this.release({ start: run.start + count, length: run.length - count, fresh: run.fresh });

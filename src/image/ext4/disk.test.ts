@@ -6,6 +6,7 @@ import { Readable } from "node:stream";
 import { run } from "../../host/run.ts";
 import { layerOf, pathsOf, treeOf } from "../layers/testing/layers.ts";
 import { type WriteLayersOptions, writeLayers } from "../layers.ts";
+import { bytesOf } from "../tar/bytes.ts";
 import { entryOf, headerOf, paxHeader, type TarItem, tarOf } from "../tar/testing/tar-builder.ts";
 import {
   checkDisk,
@@ -113,8 +114,10 @@ describe.skipIf(noMounts)("what the kernel reads from a disk", () => {
   test("is a folder of 100,000 names, each of which is found", async () => {
     using scratch = scratchFolder();
     const target = join(scratch.path, "disk");
-    const nameOf = (index: number): string => `name-${index}-${"x".repeat(index % 50)}`;
-    const entries = Array.from({ length: 100_000 }, (_, index) => entryOf({ path: `huge/${nameOf(index)}` }));
+    const nameOf = (index: number): string => `name-${index}-é${"x".repeat(index % 50)}`;
+    const entries = Array.from({ length: 100_000 }, (_, index) =>
+      entryOf({ path: bytesOf(`huge/${nameOf(index)}`) }),
+    );
     await write(target, entries);
     await checkDisk(target);
     await withMounted(target, "rw", async (folder) => {
