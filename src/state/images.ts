@@ -45,6 +45,10 @@ export function listImages(db: Database): ImageRecord[] {
   return db.all("SELECT * FROM images ORDER BY name").map(toImage);
 }
 
+export function renameImage(db: Database, id: string, name: string): void {
+  db.run("UPDATE images SET name = ? WHERE id = ?", name, id);
+}
+
 export function deleteImageRecord(db: Database, id: string): void {
   db.run("DELETE FROM images WHERE id = ?", id);
 }

@@ -1,0 +1,157 @@
+import { existsSync } from "node:fs";
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { EmberError } from "../../errors/ember-error.ts";
+import { run } from "../../host/run.ts";
+import { findTool } from "../../host/tools.ts";
+import type { Archive } from "../../kernel/debian/archives.ts";
+import type { TaskOptions } from "../../types.ts";
+import { finishing, leftOut, packages } from "./recipe.ts";
+
+export interface BootstrapRequest {
+  readonly suite: string;
+  readonly architecture: string;
+  readonly archives: readonly Archive[];
+  readonly keyringPath: string;
+  /** The time of what has no other, in seconds since 1970. */
+  readonly timestampSeconds: number;
+}
+
+/** A slow mirror, under emulation. */
+const timeLimitMs = 2 * 3600 * 1000;
+
+/** Hooks for the links of a merged /usr, which newer versions have no need of. */
+const mergedUsrHooks = "/usr/share/mmdebstrap/hooks/merged-usr";
+
+/**
+ * Makes the tar archive `target` of a new Debian. `folder` takes the files on the way, all gone in the end. Post-condition:
+ * the archive is there whole, or an error is thrown and no process and no mount is left. Throws `tool-missing`,
+ * `download-failed`, `verification-failed`, `permission-denied`, `disk-full`, `timeout`, `interrupted`.
+ */
+export async function mmdebstrap(
+  request: BootstrapRequest,
+  target: string,
+  folder: string,
+  task: TaskOptions,
+): Promise<void> {
+  findTool("mmdebstrap");
+  const temporary = join(folder, "tmp");
+  await mkdir(temporary, { mode: 0o755 });
+  const output = new Output(task);
+  const [tool, args] = isolated(argumentsFor(request, target));
+  try {
+    await run(tool, args, {
+      contained: true,
+      timeoutMs: timeLimitMs,
+      signal: task.signal,
+      env: { TMPDIR: temporary, SOURCE_DATE_EPOCH: String(request.timestampSeconds) },
+      onStdout: () => undefined,
+      onStderr: (chunk) => output.add(chunk),
+    });
+  } catch (error) {
+    if (error instanceof EmberError && error.code === "tool-failed") throw explain(output.text, error);
+    throw error;
+  } finally {
+    await rm(temporary, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+function argumentsFor(request: BootstrapRequest, target: string): string[] {
+  return [
+    `--mode=${isRoot() ? "root" : "unshare"}`,
+    "--variant=apt",
+    "--format=tar",
+    `--architectures=${request.architecture}`,
+    `--keyring=${request.keyringPath}`,
+    `--include=${[...packages, ...(hasHooks() ? ["usr-is-merged"] : [])].join(",")}`,
+    ...(hasHooks() ? [`--hook-dir=${mergedUsrHooks}`] : []),
+    '--aptopt=Acquire::Languages "none"',
+    // The tree is thrown away when anything goes wrong: nothing in it need survive power loss.
+    "--dpkgopt=force-unsafe-io",
+    ...leftOut.map((option) => `--dpkgopt=${option}`),
+    `--customize-hook=${finishing}`,
+    request.suite,
+    target,
+    ...request.archives.map(({ uri, suite }) => `deb ${uri} ${suite} main`),
+  ];
+}
+
+const hasHooks = (): boolean => existsSync(mergedUsrHooks);
+
+const isRoot = (): boolean => process.getuid?.() === 0;
+
+/**
+ * As root, in a process namespace of its own: when its first process is killed, the kernel kills all others, and their
+ * mounts, which nobody else sees, go with them. Without root mmdebstrap makes one itself.
+ */
+function isolated(args: readonly string[]): readonly [string, readonly string[]] {
+  if (!isRoot()) return ["mmdebstrap", args];
+  return [
+    "unshare",
+    ["--pid", "--fork", "--kill-child", "--mount-proc", "--", findTool("mmdebstrap"), ...args],
+  ];
+}
+
+/** The steps that mmdebstrap speaks of, in words for people. */
+const steps: readonly (readonly [RegExp, string])[] = [
+  [/^I: running apt-get update/, "reading the lists of packages"],
+  [/^I: downloading packages/, "downloading packages"],
+  [/^I: extracting archives/, "unpacking packages"],
+  [/^I: installing/, "setting packages up"],
+  [/^I: creating tarball/, "packing the file system"],
+];
+
+const keptCharacters = 16_384;
+
+class Output {
+  text = "";
+  readonly #task: TaskOptions;
+
+  constructor(task: TaskOptions) {
+    this.#task = task;
+  }
+
+  add(chunk: Buffer): void {
+    const added = chunk.toString("utf8");
+    this.text = (this.text + added).slice(-keptCharacters);
+    for (const line of added.split("\n")) {
+      const step = steps.find(([sign]) => sign.test(line))?.[1];
+      if (step !== undefined) this.#task.onProgress?.({ step });
+    }
+  }
+}
+
+/** What mmdebstrap and apt say went wrong, as an error with a remedy. */
+function explain(output: string, cause: EmberError): EmberError {
+  const lines = output.split("\n").filter((line) => /^(E|W|Err)[:0-9]/.test(line.trim()));
+  const detail = (lines.slice(-4).join("; ") || cause.message).replace(/\p{Cc}/gu, "?").slice(-500);
+  if (/newuidmap|newgidmap|subuid|subgid|unshare.*(fail|not permitted)|user namespace/i.test(output)) {
+    return new EmberError("permission-denied", `this user may not make a Debian here: ${detail}`, {
+      hint: "run as root; or install 'uidmap', give this user a range in /etc/subuid and /etc/subgid, and allow user namespaces",
+      cause,
+    });
+  }
+  if (/no space left on device/i.test(output)) {
+    return new EmberError("disk-full", `there is no space left for the packages: ${detail}`, {
+      hint: "free some space, then try again",
+      cause,
+    });
+  }
+  if (/NO_PUBKEY|is not signed|GPG error|invalid signature|Hash Sum mismatch/i.test(output)) {
+    return new EmberError("verification-failed", `the packages cannot be trusted: ${detail}`, {
+      hint: "use another mirror, or bring the package 'debian-archive-keyring' up to date",
+      cause,
+    });
+  }
+  if (
+    /Failed to fetch|Could not (resolve|connect)|Temporary failure|Connection (refused|failed|timed out)|404 +Not Found/i.test(
+      output,
+    )
+  ) {
+    return new EmberError("download-failed", `the packages cannot be fetched: ${detail}`, {
+      hint: "check the network and this host's mirror (/etc/apt), then try again",
+      cause,
+    });
+  }
+  return new EmberError("tool-failed", `mmdebstrap failed: ${detail}`, { cause });
+}

@@ -1,0 +1,211 @@
+import { EmberError } from "../errors/ember-error.ts";
+import type { Installation } from "../installation.ts";
+import { recordEvent } from "../state/events.ts";
+import {
+  deleteImageRecord,
+  findImage,
+  findImageById,
+  type ImageRecord,
+  insertImage,
+  renameImage,
+} from "../state/images.ts";
+import type { Operation, OperationData, Step } from "../state/journal.ts";
+import type { TaskOptions } from "../types.ts";
+import { type LayerProgress, type WrittenDisk, writeLayers } from "./layers.ts";
+import { retiredName } from "./names.ts";
+import type { FetchedImage, ImageOrigin } from "./origins/origin.ts";
+import { makeWorkplace, removeWorkplace } from "./workplace.ts";
+
+type ImageStep = Step<Installation>;
+
+/** An image that is to be made. What its operation's data says too, so that another process can undo it: id and names. */
+export interface NewImage {
+  readonly id: string;
+  readonly name: string;
+  readonly origin: ImageOrigin;
+  readonly task: TaskOptions;
+}
+
+/**
+ * Makes an image. Undone as a whole: nobody sees it before its last step. `data`: `imageId`, `name` and, when another
+ * image has that name, `replacedId`; that one goes on under another name.
+ */
+export function createImageOperation(image?: NewImage): Operation<Installation> {
+  const made: Made = { image, fetched: undefined, disk: undefined };
+  return {
+    kind: "image.create",
+    recovery: "undo",
+    steps: [fetchStep(made), diskStep(made), importStep, tidyStep, recordStep(made)],
+  };
+}
+
+/** What the steps of one run hand on to each other beside the journal; the undoing of a step never needs it. */
+interface Made {
+  readonly image: NewImage | undefined;
+  fetched: FetchedImage | undefined;
+  disk: WrittenDisk | undefined;
+}
+
+function fetchStep(made: Made): ImageStep {
+  return {
+    name: "fetch",
+    run: async (installation, data) => {
+      const { origin, task } = present(made.image);
+      const folder = await makeWorkplace(installation.paths.stateDir, imageIdOf(data));
+      made.fetched = await origin.fetch(folder, task);
+      return undefined;
+    },
+    undo: async (installation, data) => removeWorkplace(installation.paths.stateDir, imageIdOf(data)),
+  };
+}
+
+function diskStep(made: Made): ImageStep {
+  return {
+    name: "disk",
+    run: async (installation, data, signal) => {
+      const { task } = present(made.image);
+      const storage = await installation.storage();
+      made.disk = await writeLayers({
+        layers: present(made.fetched).layers,
+        target: await storage.stagingPath(imageIdOf(data)),
+        signal,
+        onProgress: (progress) => task.onProgress?.(layerProgress(progress)),
+      });
+      return undefined;
+    },
+    undo: removeDisk,
+  };
+}
+
+const importStep: ImageStep = {
+  name: "import",
+  run: async (installation, data) => {
+    const storage = await installation.storage();
+    const imageId = imageIdOf(data);
+    await storage.importImage({ imageId }, await storage.stagingPath(imageId));
+    return undefined;
+  },
+  undo: removeDisk,
+};
+
+async function removeDisk(installation: Installation, data: OperationData): Promise<void> {
+  await (await installation.storage()).removeImage({ imageId: imageIdOf(data) });
+}
+
+const tidyStep: ImageStep = {
+  name: "tidy",
+  run: async (installation, data) => {
+    await removeWorkplace(installation.paths.stateDir, imageIdOf(data));
+    return undefined;
+  },
+};
+
+function recordStep(made: Made): ImageStep {
+  return {
+    name: "record",
+    run: async ({ db }, data) => {
+      const { origin } = present(made.image);
+      const image = toRecord(data, origin, present(made.fetched), present(made.disk));
+      const replaced = findImageById(db, data["replacedId"] ?? "");
+      db.transaction(() => {
+        if (replaced?.name === image.name) {
+          renameImage(
+            db,
+            replaced.id,
+            retiredName(replaced, (name) => findImage(db, name) !== undefined),
+          );
+        }
+        insertImage(db, image);
+        recordEvent(db, origin.event, image.name, { source: image.source, digest: image.digest });
+      });
+      return undefined;
+    },
+    undo: async ({ db }, data) => {
+      db.transaction(() => {
+        deleteImageRecord(db, imageIdOf(data));
+        const replaced = findImageById(db, data["replacedId"] ?? "");
+        if (replaced !== undefined) renameImage(db, replaced.id, nameOf(data));
+      });
+    },
+  };
+}
+
+function toRecord(
+  data: OperationData,
+  origin: ImageOrigin,
+  fetched: FetchedImage,
+  disk: WrittenDisk,
+): ImageRecord {
+  return {
+    id: imageIdOf(data),
+    name: nameOf(data),
+    digest: fetched.digest,
+    architecture: fetched.architecture,
+    source: origin.source,
+    config: fetched.config,
+    diskBytes: disk.sizeBytes,
+    usedBytes: disk.usedBytes,
+    createdAt: new Date().toISOString(),
+  };
+}
+
+/** Removes an image. Finished, never undone: from its first step on, nobody sees the image any more. */
+export const deleteImageOperation: Operation<Installation> = {
+  kind: "image.delete",
+  recovery: "finish",
+  steps: [
+    {
+      name: "record",
+      run: async ({ db }, data) => {
+        db.transaction(() => {
+          if (findImageById(db, imageIdOf(data)) === undefined) return; // done before
+          deleteImageRecord(db, imageIdOf(data));
+          recordEvent(db, "image.deleted", nameOf(data));
+        });
+        return undefined;
+      },
+    },
+    {
+      name: "disk",
+      run: async (installation, data) => {
+        await removeDisk(installation, data);
+        return undefined;
+      },
+    },
+  ],
+};
+
+/** For the journal: what a killed command left of these is undone, or finished. */
+export const imageOperations: readonly Operation<Installation>[] = [
+  createImageOperation(),
+  deleteImageOperation,
+];
+
+function layerProgress({ layer, layers, readBytes, totalBytes }: LayerProgress): {
+  step: string;
+  done: number;
+  total?: number;
+} {
+  const step = layers === 1 ? "writing the disk" : `writing layer ${layer + 1} of ${layers}`;
+  return { step, done: readBytes, ...(totalBytes === undefined ? {} : { total: totalBytes }) };
+}
+
+function imageIdOf(data: OperationData): string {
+  return required(data, "imageId");
+}
+
+function nameOf(data: OperationData): string {
+  return required(data, "name");
+}
+
+function required(data: OperationData, key: string): string {
+  const value = data[key];
+  if (value === undefined) throw new EmberError("internal", `the journal lacks '${key}'`);
+  return value;
+}
+
+function present<T>(value: T | undefined): T {
+  if (value === undefined)
+    throw new EmberError("internal", "an image is only made by the command that began it");
+  return value;
+}

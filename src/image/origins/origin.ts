@@ -1,0 +1,31 @@
+import type { ImageConfig, TaskOptions } from "../../types.ts";
+import type { LayerSource } from "../layers.ts";
+
+/** What tells whether an image has changed since it was made. */
+export interface ImageIdentity {
+  /** "sha256:..." of the manifest, or of the file. */
+  readonly digest: string;
+  readonly architecture: string;
+}
+
+/** An image on this host, ready to be written to a disk. */
+export interface FetchedImage extends ImageIdentity {
+  readonly config: ImageConfig;
+  /** The lowest first. They may lie in the folder that `fetch` was given. */
+  readonly layers: readonly LayerSource[];
+}
+
+/** Where an image comes from. */
+export interface ImageOrigin {
+  /** For people, and to tell whether an image that is there came from the same place. */
+  readonly source: string;
+  /** What is recorded when an image was made: "image.pulled", ... */
+  readonly event: string;
+  /** Finds out what `fetch` would bring, without bringing it; undefined when only `fetch` can tell. */
+  identify(task: TaskOptions): Promise<ImageIdentity | undefined>;
+  /**
+   * Brings the image here. `folder` is empty, private, and removed when the image was made or when that failed. Nothing
+   * that it started writes there any more when it returns or throws.
+   */
+  fetch(folder: string, task: TaskOptions): Promise<FetchedImage>;
+}

@@ -1,0 +1,182 @@
+import { join } from "node:path";
+import { EmberError } from "../../errors/ember-error.ts";
+import type { TaskOptions } from "../../types.ts";
+import { digestOf } from "../oci/blobs.ts";
+import { readLayout } from "../oci/layout.ts";
+import { parseJson } from "../oci/parse.ts";
+import { entriesFor, noSuchPlatform, type Platform, platformText } from "../oci/platform.ts";
+import { anyManifestSchema, indexSchema, isIndexType, manifestSchema } from "../oci/schemas.ts";
+import { canonicalName, type RegistryReference, shown } from "../reference.ts";
+import {
+  copyToLayout,
+  fetchManifest,
+  layoutName,
+  layoutTag,
+  type SkopeoLimits,
+  type SkopeoSource,
+} from "../skopeo/skopeo.ts";
+import type { FetchedImage, ImageIdentity, ImageOrigin } from "./origin.ts";
+
+export interface RegistryOptions {
+  readonly platform: Platform;
+  readonly tlsVerify: boolean;
+  readonly limits?: SkopeoLimits | undefined;
+}
+
+/** As many indexes as may lie in each other. */
+const deepestIndex = 4;
+
+/**
+ * An image in a registry. It is looked up once, and fetched by its digest from then on: a tag that moves meanwhile
+ * changes nothing.
+ */
+export function registryOrigin(reference: RegistryReference, options: RegistryOptions): ImageOrigin {
+  let found: Promise<FoundManifest> | undefined;
+  const find = (signal: AbortSignal | undefined): Promise<FoundManifest> => {
+    found ??= findManifest(reference, options, signal);
+    return found;
+  };
+  return {
+    source: canonicalName(reference),
+    event: "image.pulled",
+    identify: async (task) => {
+      task.onProgress?.({ step: `asking ${reference.registry}` });
+      return await find(task.signal);
+    },
+    fetch: async (folder, task) =>
+      await fetchImage(reference, options, await find(task.signal), folder, task),
+  };
+}
+
+interface FoundManifest extends ImageIdentity {
+  /** Of all layers; undefined when the registry gave only an index that leads to it. */
+  readonly layerBytes: number | undefined;
+}
+
+/** Follows indexes to the manifest for the platform. */
+async function findManifest(
+  reference: RegistryReference,
+  options: RegistryOptions,
+  signal: AbortSignal | undefined,
+): Promise<FoundManifest> {
+  const what = canonicalName(reference);
+  let digest = reference.digest;
+  for (let depth = 0; depth <= deepestIndex; depth++) {
+    const bytes = await fetchManifest(skopeoSource(reference, digest, options), signal);
+    digest = checkedDigest(reference, bytes, digest);
+    const manifest = readManifest(reference, bytes);
+    if (!Array.isArray(manifest.manifests) && !isIndexType(manifest.mediaType)) {
+      return { digest, architecture: options.platform.architecture, layerBytes: layerBytesOf(bytes) };
+    }
+    const entries = parseJson(bytes, indexSchema, `the index of '${what}'`).manifests;
+    const [best] = entriesFor(entries, options.platform);
+    if (best === undefined) {
+      const offered = entries.flatMap(({ platform }) =>
+        platform === undefined ? [] : [platformText(platform)],
+      );
+      throw noSuchPlatform(what, options.platform, offered);
+    }
+    digest = best.digest;
+    if (best.mediaType !== "" && !isIndexType(best.mediaType)) {
+      return { digest, architecture: options.platform.architecture, layerBytes: undefined };
+    }
+  }
+  throw notAManifest(reference, "there are too many indexes in each other");
+}
+
+function checkedDigest(reference: RegistryReference, bytes: Buffer, wanted: string | undefined): string {
+  const digest = digestOf(bytes);
+  if (wanted === undefined || wanted === digest) return digest;
+  throw new EmberError(
+    "verification-failed",
+    `'${reference.registry}' gives ${digest} for ${wanted} of '${canonicalName(reference)}'`,
+    { hint: "the registry is damaged, or somebody is in between: use another" },
+  );
+}
+
+function readManifest(
+  reference: RegistryReference,
+  bytes: Buffer,
+): { readonly mediaType: string; readonly manifests?: unknown } {
+  try {
+    const manifest = parseJson(bytes, anyManifestSchema, "the manifest");
+    if (
+      manifest.schemaVersion === 2 &&
+      (Array.isArray(manifest.manifests) || Array.isArray(manifest.layers))
+    ) {
+      return manifest;
+    }
+    if (manifest.schemaVersion === 1) {
+      throw new EmberError(
+        "image-invalid",
+        `'${canonicalName(reference)}' is in Docker's obsolete first format`,
+        {
+          hint: "have it pushed again with a present Docker, or use a newer tag",
+        },
+      );
+    }
+  } catch (error) {
+    if (!(error instanceof EmberError) || !error.message.startsWith("the manifest")) throw error;
+    throw notAManifest(reference, error.message);
+  }
+  throw notAManifest(reference, "it is of no known kind");
+}
+
+function layerBytesOf(bytes: Buffer): number {
+  const { layers } = parseJson(bytes, manifestSchema, "the manifest");
+  return layers.reduce((sum, layer) => sum + layer.size, 0);
+}
+
+function notAManifest(reference: RegistryReference, detail: string): EmberError {
+  return new EmberError(
+    "registry-failed",
+    `'${reference.registry}' answers for '${canonicalName(reference)}' with something that is no manifest: ${shown(detail)}`,
+    { hint: "check that it is a container registry, and not a web page or a proxy's log-in page" },
+  );
+}
+
+async function fetchImage(
+  reference: RegistryReference,
+  options: RegistryOptions,
+  found: FoundManifest,
+  folder: string,
+  task: TaskOptions,
+): Promise<FetchedImage> {
+  const source = skopeoSource(reference, found.digest, options);
+  let totalBytes = found.layerBytes;
+  if (totalBytes === undefined && task.onProgress !== undefined) {
+    // Only for a total to show, so beside the download, and a failure is no matter.
+    fetchManifest(source, task.signal).then(
+      (bytes) => {
+        totalBytes = layerBytesOf(bytes);
+      },
+      () => undefined,
+    );
+  }
+  await copyToLayout(source, folder, { ...task, totalBytes: () => totalBytes });
+  const image = await readLayout({
+    folder: join(folder, layoutName),
+    tag: layoutTag,
+    platform: options.platform,
+    what: canonicalName(reference),
+  });
+  // The layout's manifest may be a translation of the registry's, which is the one that people know.
+  return { ...image, digest: found.digest };
+}
+
+function skopeoSource(
+  reference: RegistryReference,
+  digest: string | undefined,
+  options: RegistryOptions,
+): SkopeoSource {
+  const { registry, repository, tag } = reference;
+  const which = digest === undefined ? `:${tag ?? "latest"}` : `@${digest}`;
+  return {
+    what: canonicalName(reference),
+    registry,
+    source: `docker://${registry}/${repository}${which}`,
+    platform: options.platform,
+    tlsVerify: options.tlsVerify,
+    limits: options.limits,
+  };
+}

@@ -1,0 +1,133 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { EmberError } from "../../errors/ember-error.ts";
+import { run } from "../../host/run.ts";
+import type { TaskOptions } from "../../types.ts";
+import { documentLimitBytes } from "../oci/blobs.ts";
+import type { Platform } from "../oci/platform.ts";
+import { explainSkopeo, type SkopeoSubject } from "./failure.ts";
+import { watchGrowth } from "./growth.ts";
+
+/** An image that skopeo is to fetch. Its credentials come from where skopeo looks for them, and never pass through here. */
+export interface SkopeoSource extends SkopeoSubject {
+  /** In skopeo's words: "docker://host/name@sha256:...". */
+  readonly source: string;
+  readonly platform: Platform;
+  readonly tlsVerify: boolean;
+  readonly limits?: SkopeoLimits | undefined;
+}
+
+export interface SkopeoLimits {
+  /** How long the registry may take to answer. */
+  readonly answerMs?: number;
+  /** How long a copy may make no progress. */
+  readonly stallMs?: number;
+}
+
+const defaultAnswerMs = 120_000;
+const defaultStallMs = 180_000;
+/** As good as none: a copy is ended when it stands still, not when it is slow. */
+const copyLimitMs = 24 * 3600 * 1000;
+
+/** Names in the folder that `copyToLayout` fills. */
+export const layoutName = "layout";
+export const layoutTag = "image";
+/** What a link to an archive is called in that folder, since skopeo takes no path with a colon. */
+export const archiveName = "archive";
+
+/**
+ * The manifest of an image in a registry, exactly as the registry gives it. Throws `image-not-found`,
+ * `registry-failed`, `timeout`, `interrupted`, `tool-missing`.
+ */
+export async function fetchManifest(source: SkopeoSource, signal?: AbortSignal): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  let length = 0;
+  const args = ["inspect", "--raw", `--tls-verify=${source.tlsVerify}`, source.source];
+  await skopeo(source, args, {
+    timeoutMs: source.limits?.answerMs ?? defaultAnswerMs,
+    signal,
+    onStdout: (chunk) => {
+      length += chunk.length;
+      if (length <= documentLimitBytes) parts.push(chunk);
+    },
+  });
+  if (length > documentLimitBytes) throw tooLarge(source);
+  return Buffer.concat(parts);
+}
+
+/**
+ * Copies one image into the OCI layout `layoutName` in `folder`, under the tag `layoutTag`. Post-condition: it is
+ * there whole, with every blob's digest checked; on an error something may be left in the folder, and nothing writes to it
+ * any more. Throws as `fetchManifest` does, `disk-full`, `verification-failed`, `image-invalid`.
+ */
+export async function copyToLayout(
+  source: SkopeoSource,
+  folder: string,
+  task: TaskOptions & { readonly totalBytes?: () => number | undefined } = {},
+): Promise<void> {
+  mkdirSync(join(folder, "tmp"), { recursive: true, mode: 0o700 });
+  using watch = watchGrowth(folder, {
+    stallMs: source.limits?.stallMs ?? defaultStallMs,
+    signal: task.signal,
+    onGrowth: (done) => {
+      const total = task.totalBytes?.();
+      const known = total === undefined ? {} : { total };
+      task.onProgress?.({ step: "downloading", done: Math.min(done, total ?? done), ...known });
+    },
+  });
+  const args = [
+    "--tmpdir",
+    "tmp",
+    "copy",
+    "--quiet",
+    "--retry-times",
+    "2",
+    // Archives hold their layers as they are: compressing them takes time and gains nothing.
+    "--dest-oci-accept-uncompressed-layers",
+    `--src-tls-verify=${source.tlsVerify}`,
+    source.source,
+    `oci:${layoutName}:${layoutTag}`,
+  ];
+  try {
+    await skopeo(source, args, { timeoutMs: copyLimitMs, signal: watch.signal, cwd: folder });
+  } catch (error) {
+    if (task.signal?.aborted !== true && watch.signal.reason instanceof EmberError) {
+      throw timedOut(source, watch.signal.reason.message);
+    }
+    throw error;
+  }
+}
+
+async function skopeo(
+  source: SkopeoSource,
+  args: readonly string[],
+  options: NonNullable<Parameters<typeof run>[2]>,
+): Promise<void> {
+  const { architecture, os } = source.platform;
+  const all = ["--insecure-policy", "--override-os", os, "--override-arch", architecture, ...args];
+  try {
+    const { status, stderr } = await run("skopeo", all, {
+      ...options,
+      contained: true,
+      okStatuses: [0, 1, 2],
+    });
+    if (status !== 0) throw explainSkopeo(stderr, source);
+  } catch (error) {
+    if (error instanceof EmberError && error.code === "timeout") throw timedOut(source, "it does not answer");
+    throw error;
+  }
+}
+
+function timedOut(source: SkopeoSource, detail: string): EmberError {
+  return new EmberError("timeout", `'${source.registry ?? source.what}' is too slow: ${detail}`, {
+    hint: "check the network and the registry, then try again",
+  });
+}
+
+function tooLarge(source: SkopeoSource): EmberError {
+  return new EmberError(
+    "registry-failed",
+    `'${source.registry}' gives a manifest of more than ${documentLimitBytes} bytes`,
+    { hint: "it is no manifest, or an attack" },
+  );
+}
