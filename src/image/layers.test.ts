@@ -1,7 +1,9 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { noMounts } from "./ext4/testing/disks.ts";
 import { pathsOf, treeOf } from "./layers/testing/layers.ts";
 import type { TarItem } from "./tar/testing/tar-builder.ts";
+
+setDefaultTimeout(120_000); // a guard against hanging on a busy machine, no measurement
 
 const folder = (path: string, mode = 0o755): TarItem => ({ path, type: "5", mode });
 const file = (path: string, content = path): TarItem => ({ path, content });

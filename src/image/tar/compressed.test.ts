@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { EmberError } from "../../errors/ember-error.ts";
 import { skipUnless } from "../../guest/testing/require.ts";
@@ -6,6 +6,8 @@ import { runStreaming } from "../../host/run.ts";
 import { lookUpTool } from "../../host/tools.ts";
 import { openCompressed } from "./compressed.ts";
 import { inChunks } from "./testing/read-all.ts";
+
+setDefaultTimeout(120_000); // a guard against hanging on a busy machine, no measurement
 
 const content = Buffer.from(Array.from({ length: 40_000 }, (_, line) => `line ${line * 7919}\n`).join(""));
 const pieces = [1 << 20, 4099];

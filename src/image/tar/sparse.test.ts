@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, openSync, readFileSync, rmSync, truncateSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +7,8 @@ import { run } from "../../host/run.ts";
 import { lookUpTool } from "../../host/tools.ts";
 import { readAll } from "./testing/read-all.ts";
 import { headerOf, padded, paxHeader, tarOf } from "./testing/tar-builder.ts";
+
+setDefaultTimeout(120_000); // a guard against hanging on a busy machine, no measurement
 
 const noTar = skipUnless("tar", lookUpTool("tar") !== undefined, "sparse archives: tar is not installed");
 

@@ -1,25 +1,8 @@
 import type { TarItem } from "../../tar/testing/tar-builder.ts";
+import { Chance } from "./chance.ts";
 
 /** What a name is while layers are made up. */
 type Known = "folder" | "file" | "symlink" | "fifo";
-
-/** Numbers by chance, the same for the same seed. */
-class Chance {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed * 2654435761;
-  }
-
-  below(limit: number): number {
-    this.#state = (Math.imul(this.#state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((this.#state / 2 ** 32) * limit);
-  }
-
-  of<T>(values: readonly T[], otherwise: T): T {
-    return values[this.below(values.length)] ?? otherwise;
-  }
-}
 
 /**
  * Layers as a builder would write them: each describes the folders it changes, and hides only what lower layers have.
