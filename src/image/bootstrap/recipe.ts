@@ -49,8 +49,11 @@ const masked: readonly string[] = [
   "systemd-update-utmp-runlevel.service",
   "modprobe@.service",
   "kmod-static-nodes.service",
+  "systemd-modules-load.service", // the image has no modules
+  "systemd-random-seed.service", // forks would share the seed
   // Mounted when somebody needs them, by hand: mount -t debugfs none /sys/kernel/debug
   "dev-hugepages.mount",
+  "dev-mqueue.mount",
   "sys-kernel-debug.mount",
   "sys-kernel-tracing.mount",
   "sys-kernel-config.mount",
@@ -77,6 +80,11 @@ export const finishing: string = [
   'cd "$1"',
   "rm -f etc/resolv.conf etc/dpkg/dpkg.cfg.d/99mmdebstrap var/log/*.log var/log/apt/* var/cache/ldconfig/aux-cache",
   "echo debian > etc/hostname",
+  "mkdir -p etc/systemd/system/multi-user.target.wants",
+  // It starts when somebody asks for it: a machine without logins at its console needs it at no other time.
+  "ln -sf /dev/null etc/systemd/system/multi-user.target.wants/systemd-logind.service",
+  // All that is done after an upgrade of /usr was done just now.
+  "touch etc/.updated var/.updated",
   ...masked.map((unit) => `ln -sf /dev/null etc/systemd/system/${unit}`),
   "mkdir -p etc/systemd/system-generators",
   ...maskedGenerators.map((name) => `ln -sf /dev/null etc/systemd/system-generators/${name}`),
