@@ -72,9 +72,12 @@ function growableJournalBlocks(reservedDescriptorBlocks: number): number {
   return Math.ceil((4 * (reservedDescriptorBlocks + 128)) / 4096) * 4096;
 }
 
-/** Inodes that a disk should have: those in use and plenty to spare. */
+/**
+ * Inodes that a disk should have: those in use, and to spare. Not more than that, for every group that the disk grows
+ * by gets as large a table.
+ */
 function wantedInodes(used: number): number {
-  return Math.ceil(used * 1.25) + 16384;
+  return Math.ceil(used * 1.25) + 4096;
 }
 
 /** The geometry of a disk of `blocks` blocks. Undefined when there is no room even for the inodes in use. */
