@@ -25,17 +25,17 @@ export function crc32c(crc: number, bytes: Uint8Array, start = 0, end: number = 
   let at = start;
   for (const last = end - 3; at < last; at += 4) {
     value ^=
-      (bytes[at] as number) |
-      ((bytes[at + 1] as number) << 8) |
-      ((bytes[at + 2] as number) << 16) |
-      ((bytes[at + 3] as number) << 24);
+      (bytes[at] ?? 0) |
+      ((bytes[at + 1] ?? 0) << 8) |
+      ((bytes[at + 2] ?? 0) << 16) |
+      ((bytes[at + 3] ?? 0) << 24);
     value =
-      (t3[value & 0xff] as number) ^
-      (t2[(value >>> 8) & 0xff] as number) ^
-      (t1[(value >>> 16) & 0xff] as number) ^
-      (t0[value >>> 24] as number);
+      (t3[value & 0xff] ?? 0) ^
+      (t2[(value >>> 8) & 0xff] ?? 0) ^
+      (t1[(value >>> 16) & 0xff] ?? 0) ^
+      (t0[value >>> 24] ?? 0);
   }
-  for (; at < end; at++) value = (t0[(value ^ (bytes[at] as number)) & 0xff] as number) ^ (value >>> 8);
+  for (; at < end; at++) value = (t0[(value ^ (bytes[at] ?? 0)) & 0xff] ?? 0) ^ (value >>> 8);
   return value >>> 0;
 }
 
