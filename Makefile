@@ -13,9 +13,10 @@ help: ## List the targets
 setup: node_modules/.package-lock.json ## Install the system and npm packages that are missing
 	@scripts/setup
 
+# Not `npm ci`: it refuses a lock file without the packages of platforms that a registry does not have.
 node_modules/.package-lock.json: package.json package-lock.json
 	@echo "installing npm packages"
-	@npm ci --no-audit --no-fund --loglevel=error
+	@npm install --no-save --no-audit --no-fund --loglevel=error
 	@touch $@
 
 guest: setup ## Build the guest binary for both architectures
