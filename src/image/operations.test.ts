@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { EmberError } from "../errors/ember-error.ts";
@@ -9,6 +9,8 @@ import { tarOf } from "./tar/testing/tar-builder.ts";
 import { Workshop } from "./testing/workshop.ts";
 
 // Each operation is cut short at each of its steps: by a failure, by an interruption, and by SIGKILL.
+
+setDefaultTimeout(60_000); // many processes, on a machine that may be busy
 
 let workshop: Workshop;
 let archive: string;
