@@ -63,10 +63,7 @@ export const findProcesses: PlatformFacts["findProcesses"] = (needle: string): n
 export const defaultStateDir: PlatformFacts["defaultStateDir"] = (environment: Environment): string => {
   if (process.getuid?.() === 0) return "/var/lib/ember";
   const data = environment["XDG_DATA_HOME"];
-  return join(
-    data !== undefined && data.startsWith("/") ? data : join(environment["HOME"] ?? "/", ".local/share"),
-    "ember",
-  );
+  return join(data?.startsWith("/") ? data : join(environment["HOME"] ?? "/", ".local/share"), "ember");
 };
 
 export const runtimeBase: PlatformFacts["runtimeBase"] = (environment: Environment): string => {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,16 +18,8 @@ const (
 
 // askInit asks the image's init to stop the machine; false when it cannot be asked.
 func askInit(reboot bool) bool {
-	exe, err := os.Readlink("/proc/1/exe")
-	if err != nil {
-		return false
-	}
-	if filepath.Base(exe) == "systemd" {
-		sig := systemdPowerOff
-		if reboot {
-			sig = systemdReboot
-		}
-		return syscall.Kill(1, sig) == nil
+	if initIsSystemd() {
+		return signalSystemd(reboot)
 	}
 	command, sig := "poweroff", unix.SIGUSR2 // busybox and its relatives
 	if reboot {
@@ -38,6 +31,32 @@ func askInit(reboot bool) bool {
 				return true
 			}
 		}
+	}
+	return syscall.Kill(1, sig) == nil
+}
+
+// askAgainUntil repeats what systemd may not have heard: until it has set its
+// signals up, the kernel drops those to process 1. Hearing one twice changes nothing.
+func askAgainUntil(deadline time.Time, reboot bool) {
+	for time.Until(deadline) > 0 {
+		time.Sleep(min(askInterval, time.Until(deadline)))
+		if initIsSystemd() {
+			signalSystemd(reboot)
+		}
+	}
+}
+
+const askInterval = time.Second
+
+func initIsSystemd() bool {
+	exe, err := os.Readlink("/proc/1/exe")
+	return err == nil && filepath.Base(exe) == "systemd"
+}
+
+func signalSystemd(reboot bool) bool {
+	sig := systemdPowerOff
+	if reboot {
+		sig = systemdReboot
 	}
 	return syscall.Kill(1, sig) == nil
 }

@@ -39,7 +39,7 @@ func (s *Shutdown) Run(timeout time.Duration, reboot bool) {
 		_ = s.Freezer.Thaw() // a frozen root could not be synced
 		s.stopEntrypoint(timeout)
 		if s.HasInit && askInit(reboot) {
-			time.Sleep(time.Until(deadline))
+			askAgainUntil(deadline, reboot)
 			s.Console.Printf("the image's init did not power off within %s", timeout)
 		}
 		killAll()
