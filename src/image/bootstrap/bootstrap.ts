@@ -5,6 +5,7 @@ import { hostArchitecture } from "../../guest/binary/architecture.ts";
 import { ensurePrivateFolder } from "../../host/files.ts";
 import { findTool } from "../../host/tools.ts";
 import type { Installation } from "../../installation.ts";
+import type { Archive } from "../../kernel/debian/archives.ts";
 import { archiveKeyring } from "../../kernel/debian/keyring.ts";
 import type { ImageRecord } from "../../state/images.ts";
 import type { TaskOptions } from "../../types.ts";
@@ -34,9 +35,12 @@ export async function bootstrapImage(
 }
 
 /** A Debian made from its packages. What was made once is kept in the cache until Debian publishes something new. */
-export function debianOrigin(suite: string, cacheDir: string): ImageOrigin {
+export function debianOrigin(
+  suite: string,
+  cacheDir: string,
+  archives: readonly Archive[] = archivesOf(suite),
+): ImageOrigin {
   const architecture = hostArchitecture();
-  const archives = archivesOf(suite);
   const cache = join(cacheDir, "bootstrap");
   let known: Promise<ArchiveState> | undefined;
   const state = (task: TaskOptions): Promise<ArchiveState> => {
