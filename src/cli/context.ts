@@ -86,8 +86,10 @@ export function createContext(): Context & { close(): Promise<void> } {
 
 /** How this program is called again: by itself when compiled, else by the runtime with the script. */
 function program(): readonly string[] {
-  const script = process.argv[1];
-  return script !== undefined && existsSync(script) ? [process.execPath, script] : [process.execPath];
+  const script = process.argv[1] ?? "";
+  // A compiled program's script is a file inside it, which exists for itself alone.
+  const onDisk = !script.startsWith("/$bunfs/") && existsSync(script);
+  return onDisk ? [process.execPath, script] : [process.execPath];
 }
 
 function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
