@@ -64,13 +64,7 @@ export function debianOrigin(
     const timestampSeconds = current.publishedSeconds;
     await mmdebstrap({ suite, architecture, archives, keyringPath, timestampSeconds }, path, folder, task);
     const digest = await digestOfFile(path, task);
-    try {
-      return await keepArchive(cache, keyFor(current), path, digest);
-    } catch (error) {
-      // The cache may lie on another file system; then it is made again next time.
-      task.onProgress?.({ step: `not kept: ${error instanceof Error ? error.message : error}` });
-      return { path, digest };
-    }
+    return await keepArchive(cache, keyFor(current), path, digest);
   }
 
   return {

@@ -1,7 +1,9 @@
 import { readdirSync } from "node:fs";
-import { rename, rm } from "node:fs/promises";
+import { copyFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { errnoCode } from "../../errors/ember-error.ts";
 import { ensurePrivateFolder, syncFolder } from "../../host/files.ts";
+import { scratchBeside, sweepBeside } from "../../storage/scratch.ts";
 
 /**
  * Root file systems that were made before, so that another installation, or another try, need not make them again. A file's
@@ -31,7 +33,7 @@ export function findArchive(folder: string, key: CacheKey): CachedArchive | unde
   return undefined;
 }
 
-/** Takes an archive over by rename, which may not cross file systems, and lets go of the group's older ones. */
+/** Takes an archive over, whole or not at all, and lets go of the group's older ones. */
 export async function keepArchive(
   folder: string,
   key: CacheKey,
@@ -40,12 +42,29 @@ export async function keepArchive(
 ): Promise<CachedArchive> {
   ensurePrivateFolder(folder);
   const name = `${key.group}-${key.fingerprint}-${digest.replace("sha256:", "")}.tar`;
-  await rename(path, join(folder, name));
+  await move(path, join(folder, name));
   syncFolder(folder);
   for (const other of namesIn(folder)) {
     if (other !== name && form.exec(other)?.[1] === key.group) await rm(join(folder, other), { force: true });
   }
   return { path: join(folder, name), digest };
+}
+
+/** The cache may lie on another file system, where only a copy leads. */
+async function move(from: string, to: string): Promise<void> {
+  sweepBeside(to);
+  const scratch = scratchBeside(to);
+  try {
+    await rename(from, to);
+  } catch (error) {
+    if (errnoCode(error) !== "EXDEV") throw error;
+    try {
+      await copyFile(from, scratch);
+      await rename(scratch, to);
+    } finally {
+      await rm(scratch, { force: true });
+    }
+  }
 }
 
 function namesIn(folder: string): string[] {

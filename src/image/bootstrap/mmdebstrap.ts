@@ -1,11 +1,12 @@
 import { existsSync } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { EmberError } from "../../errors/ember-error.ts";
 import { run } from "../../host/run.ts";
 import { findTool } from "../../host/tools.ts";
 import type { Archive } from "../../kernel/debian/archives.ts";
 import type { TaskOptions } from "../../types.ts";
+import { removeTree } from "../workplace.ts";
 import { finishing, leftOut, packages } from "./recipe.ts";
 
 export interface BootstrapRequest {
@@ -49,16 +50,20 @@ export async function mmdebstrap(
       onStderr: (chunk) => output.add(chunk),
     });
   } catch (error) {
-    if (error instanceof EmberError && error.code === "tool-failed") throw explain(output.text, error);
+    if (!(error instanceof EmberError)) throw error;
+    if (error.code === "tool-failed") throw explain(output.text, error);
+    if (error.code === "interrupted") {
+      throw new EmberError("interrupted", "making the Debian was interrupted", { cause: error });
+    }
     throw error;
   } finally {
-    await rm(temporary, { recursive: true, force: true, maxRetries: 5 });
+    await removeTree(temporary);
   }
 }
 
 function argumentsFor(request: BootstrapRequest, target: string): string[] {
   return [
-    `--mode=${isRoot() ? "root" : "unshare"}`,
+    "--mode=root",
     "--variant=apt",
     "--format=tar",
     `--architectures=${request.architecture}`,
@@ -81,15 +86,15 @@ const hasHooks = (): boolean => existsSync(mergedUsrHooks);
 const isRoot = (): boolean => process.getuid?.() === 0;
 
 /**
- * As root, in a process namespace of its own: when its first process is killed, the kernel kills all others, and their
- * mounts, which nobody else sees, go with them. Without root mmdebstrap makes one itself.
+ * In a process namespace of its own: when its first process is killed, the kernel kills all others, and their mounts,
+ * which nobody else sees, go with them. Without root, in a user namespace too, where this user is root and the
+ * packages' users are from the user's range (subuid(5)); entering it drops the signal that the parent's death is to send.
  */
 function isolated(args: readonly string[]): readonly [string, readonly string[]] {
-  if (!isRoot()) return ["mmdebstrap", args];
-  return [
-    "unshare",
-    ["--pid", "--fork", "--kill-child", "--mount-proc", "--", findTool("mmdebstrap"), ...args],
-  ];
+  const inside = ["--pid", "--fork", "--kill-child", "--mount-proc", "--", findTool("mmdebstrap"), ...args];
+  if (isRoot()) return ["unshare", inside];
+  const user = ["--map-root-user", "--map-auto", "--", "setpriv", "--pdeathsig", "KILL", "--"];
+  return ["unshare", [...user, "unshare", ...inside]];
 }
 
 /** The steps that mmdebstrap speaks of, in words for people. */
@@ -123,8 +128,13 @@ class Output {
 
 /** What mmdebstrap and apt say went wrong, as an error with a remedy. */
 function explain(output: string, cause: EmberError): EmberError {
-  const lines = output.split("\n").filter((line) => /^(E|W|Err)[:0-9]/.test(line.trim()));
-  const detail = (lines.slice(-4).join("; ") || cause.message).replace(/\p{Cc}/gu, "?").slice(-500);
+  const lines = output.trim().split("\n");
+  const complaints = lines.filter((line) => /^(E|W|Err)[:0-9]/.test(line.trim()));
+  const detail = (complaints.length > 0 ? complaints : lines)
+    .slice(-4)
+    .join("; ")
+    .replace(/\p{Cc}/gu, "?")
+    .slice(-500);
   if (/newuidmap|newgidmap|subuid|subgid|unshare.*(fail|not permitted)|user namespace/i.test(output)) {
     return new EmberError("permission-denied", `this user may not make a Debian here: ${detail}`, {
       hint: "run as root; or install 'uidmap', give this user a range in /etc/subuid and /etc/subgid, and allow user namespaces",
