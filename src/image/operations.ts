@@ -63,18 +63,26 @@ function diskStep(made: Made): ImageStep {
   return {
     name: "disk",
     run: async (installation, data, signal) => {
-      const { task } = present(made.image);
+      const { name, task } = present(made.image);
       const storage = await installation.storage();
-      made.disk = await writeLayers({
-        layers: present(made.fetched).layers,
-        target: await storage.stagingPath(imageIdOf(data)),
-        signal,
-        onProgress: (progress) => task.onProgress?.(layerProgress(progress)),
-      });
+      const target = await storage.stagingPath(imageIdOf(data));
+      const onProgress = (progress: LayerProgress): void => task.onProgress?.(layerProgress(progress));
+      try {
+        made.disk = await writeLayers({ layers: present(made.fetched).layers, target, signal, onProgress });
+      } catch (error) {
+        throw error instanceof EmberError && error.code === "disk-full" ? noRoom(name, error) : error;
+      }
       return undefined;
     },
     undo: removeDisk,
   };
+}
+
+function noRoom(name: string, cause: EmberError): EmberError {
+  return new EmberError("disk-full", `there is no space left for the disk of image '${name}'`, {
+    hint: "free some space where the state folder lies, then try again: 'ember prune' helps",
+    cause,
+  });
 }
 
 const importStep: ImageStep = {

@@ -1,4 +1,5 @@
 import { readdirSync } from "node:fs";
+import { EmberError } from "../errors/ember-error.ts";
 import type { Installation } from "../installation.ts";
 import { findImageById, listImages } from "../state/images.ts";
 import { stringMap } from "../state/row.ts";
@@ -35,12 +36,20 @@ async function removeRetired(installation: Installation): Promise<string[]> {
   const removed: string[] = [];
   for (const { id, name } of listImages(installation.db)) {
     if (!isRetired(name) || vmsOfImage(installation.db, id).length > 0) continue;
-    const gone = await installation.holding([leaseOf(name)], "ember reconcile", () =>
-      removeUnused(installation, id),
-    );
-    if (gone) removed.push(`replaced image ${name}`);
+    if (await removeUnlessHeld(installation, id, name)) removed.push(`replaced image ${name}`);
   }
   return removed;
+}
+
+/** Returns whether it was removed; what another command holds is left to it. */
+async function removeUnlessHeld(installation: Installation, id: string, name: string): Promise<boolean> {
+  const remove = (): Promise<boolean> => removeUnused(installation, id);
+  try {
+    return await installation.holding([leaseOf(name)], "ember reconcile", remove, { timeoutMs: 0 });
+  } catch (error) {
+    if (error instanceof EmberError && error.code === "busy") return false;
+    throw error;
+  }
 }
 
 /** Images that an operation is about, also one that could not be undone yet. */

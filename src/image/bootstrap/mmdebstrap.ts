@@ -51,7 +51,7 @@ export async function mmdebstrap(
     });
   } catch (error) {
     if (!(error instanceof EmberError)) throw error;
-    if (error.code === "tool-failed") throw explain(output.text, error);
+    if (error.code === "tool-failed" || error.code === "disk-full") throw explain(output.text, error);
     if (error.code === "interrupted") {
       throw new EmberError("interrupted", "making the Debian was interrupted", { cause: error });
     }
