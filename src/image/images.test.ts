@@ -69,6 +69,8 @@ describe("import", () => {
     await expect(workshop.images.import(noise, { name: "x" })).rejects.toThrow(/not a tar archive/);
     writeFileSync(noise, "");
     await expect(workshop.images.import(noise, { name: "x" })).rejects.toEqual(refused("image-invalid"));
+    writeFileSync(noise, Buffer.alloc(10_240)); // an archive without entries
+    await expect(workshop.images.import(noise, { name: "x" })).rejects.toThrow(/holds no file/);
     const saved = tarOf(
       { path: "blobs/", type: "5" },
       { path: "blobs/sha256/", type: "5" },

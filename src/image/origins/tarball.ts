@@ -6,6 +6,7 @@ import type { LayerSource } from "../layers.ts";
 import { emptyConfig } from "../oci/config.ts";
 import { shown } from "../reference.ts";
 import { openCompressed } from "../tar/compressed.ts";
+import { invalidArchive } from "../tar/invalid.ts";
 import { TarReader } from "../tar/reader.ts";
 import { digestOfFile } from "./files.ts";
 import type { ImageOrigin } from "./origin.ts";
@@ -50,6 +51,7 @@ async function refuseImageArchive(path: string, signal: AbortSignal | undefined)
   try {
     for (let count = 0; count < lookedAt; count++) {
       const entry = await reader.next();
+      if (entry === undefined && count === 0) throw invalidArchive("it holds no file");
       if (entry === undefined) return;
       if (!imageArchiveEntry.test(entry.path)) return;
     }
