@@ -1,8 +1,8 @@
-import { createHash, randomBytes } from "node:crypto";
 import { dirname, join, resolve } from "node:path";
 import { defaultStateDir, hypervisorDrivers, networkDrivers, runtimeBase, storageDrivers } from "#platform";
 import { EmberError } from "./errors/ember-error.ts";
 import { ensurePrivateFolder } from "./host/files.ts";
+import { randomHex, shortHash } from "./host/random.ts";
 import { setToolEnvironment } from "./host/tools.ts";
 import type { Hypervisor } from "./hypervisor/hypervisor.ts";
 import type { Network } from "./network/network.ts";
@@ -161,7 +161,7 @@ export class Installation implements Disposable {
 
 function pathsOf(stateDir: string, runtimeParent: string, cacheDir: string | undefined): Paths {
   // The folder's own path decides the name, so that two installations never share sockets.
-  const runtimeDir = join(runtimeParent, createHash("sha256").update(stateDir).digest("hex").slice(0, 8));
+  const runtimeDir = join(runtimeParent, shortHash(stateDir));
   return {
     stateDir,
     runtimeDir,
@@ -191,5 +191,5 @@ export function ensureRuntimeFolder(installation: Installation): string {
 
 /** A new id: 12 hex digits, safe in paths, interface names and process lists. */
 export function newId(): string {
-  return randomBytes(6).toString("hex");
+  return randomHex(6);
 }

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import {
   chmodSync,
   closeSync,
@@ -12,6 +11,7 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import { EmberError } from "../errors/ember-error.ts";
+import { randomHex } from "./random.ts";
 
 /**
  * Makes sure that `path` is a folder that this user owns and nobody else can enter (mode 0700), and no symlink.
@@ -31,7 +31,7 @@ export function ensurePrivateFolder(path: string): void {
 
 /** Replaces `path` in one step: readers see the old content or the new, also after power loss. Mode 0600 unless said. */
 export function writeFileAtomic(path: string, content: string | Uint8Array, mode = 0o600): void {
-  const temporary = `${path}.${process.pid}-${randomBytes(4).toString("hex")}.tmp`;
+  const temporary = `${path}.${process.pid}-${randomHex(4)}.tmp`;
   try {
     const file = openSync(temporary, "wx", mode);
     try {

@@ -1,7 +1,7 @@
-import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EmberError } from "../errors/ember-error.ts";
 import { isAlive, ownIdentity, type ProcessIdentity } from "../host/process-identity.ts";
+import { randomHex } from "../host/random.ts";
 import type { Database } from "./database.ts";
 import { integer, text } from "./row.ts";
 
@@ -29,7 +29,7 @@ export async function acquireLease(
   options: LeaseOptions = {},
 ): Promise<Lease> {
   const sorted = [...new Set(names)].sort();
-  const token = randomUUID();
+  const token = randomHex(16);
   const deadline = performance.now() + (options.timeoutMs ?? 60_000);
   for (;;) {
     const holder = db.transaction(() => take(db, sorted, purpose, token));

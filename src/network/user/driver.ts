@@ -2,7 +2,6 @@ import { EmberError } from "../../errors/ember-error.ts";
 import { agentGuestPort } from "../agent-port.ts";
 import { formatAddress4, parseNetwork4, sizeOf } from "../ipv4.ts";
 import type { Attachment, Network, NetworkCapabilities, VmNetwork } from "../network.ts";
-import { checkHostPorts, freeTcpPort } from "./host-ports.ts";
 
 const loopback = "127.0.0.1";
 
@@ -43,6 +42,8 @@ async function attach(vm: VmNetwork): Promise<Attachment> {
   }
   const isolated = vm.mode === "none";
   const published = isolated ? [] : vm.ports;
+  // Loaded here, so that a list of VMs, which needs only the capabilities, does not load the sockets.
+  const { checkHostPorts } = await import("./host-ports.ts");
   await checkHostPorts(published);
   const taken = new Set(published.map((port) => port.hostPort));
   const agent = await freeAgentPort(taken);
@@ -78,6 +79,7 @@ async function attach(vm: VmNetwork): Promise<Attachment> {
 /** Never a port that is about to be published, though nobody listens there yet. */
 async function freeAgentPort(published: ReadonlySet<number>): Promise<number> {
   for (let attempt = 0; attempt < 100; attempt++) {
+    const { freeTcpPort } = await import("./host-ports.ts");
     const port = await freeTcpPort(loopback);
     if (!published.has(port)) return port;
   }
