@@ -1,6 +1,7 @@
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { isAlive } from "../host/process-identity.ts";
+import { sweepImages } from "../image/sweep.ts";
 import type { Installation } from "../installation.ts";
 import { sweepKernels } from "../kernel/store.ts";
 import { findVm, listVms } from "../state/vms.ts";
@@ -50,6 +51,7 @@ async function removeLeftovers(installation: Installation): Promise<string[]> {
     await storage.removeVm({ vmId });
     removed.push(`disk of VM ${vmId}`);
   }
+  removed.push(...(await sweepImages(installation)));
   return removed;
 }
 

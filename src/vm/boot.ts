@@ -33,8 +33,17 @@ export async function awaitAgent(
   } catch (error) {
     if (signal?.aborted === true || (error instanceof EmberError && error.code === "interrupted"))
       throw error;
+    if (hasRunItsCourse(vm, consolePath)) return;
     throw await bootFailure(vm, consolePath, error);
   }
+}
+
+/** A VM that ends with its command may be gone before anybody could ask its agent: it did boot all the same. */
+function hasRunItsCourse(vm: VmRecord, consolePath: string): boolean {
+  if (vm.onExit !== "poweroff") return false;
+  const text = readConsole(consolePath);
+  const ready = text.indexOf(`ember-guest: ready ${vm.id}`);
+  return ready !== -1 && text.includes("ember-guest: process exited ");
 }
 
 async function bootFailure(vm: VmRecord, consolePath: string, cause: unknown): Promise<EmberError> {
