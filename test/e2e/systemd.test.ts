@@ -25,10 +25,10 @@ const exec = (...command: string[]): Promise<string> => ember.ok(["exec", "deb",
 
 describe("a Debian with systemd", () => {
   test("runs systemd as process 1 and comes up without failed units", async () => {
-    expect(await exec("cat", "/proc/1/comm")).toBe("systemd");
     const settled =
       "until systemctl is-system-running 2>/dev/null | grep -Eq 'running|degraded'; do sleep 0.5; done";
     await ember.ok(["exec", "deb", "--timeout", "180s", "--", "sh", "-c", settled]);
+    expect(await exec("cat", "/proc/1/comm")).toBe("systemd");
     expect(await exec("systemctl", "list-units", "--failed", "--no-legend", "--plain")).toBe("");
   }, 240_000);
 

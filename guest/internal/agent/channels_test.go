@@ -22,7 +22,9 @@ func TestTerminalHasItsSizeAndFollowsIt(t *testing.T) {
 	}
 	stdin, _ := s.StdinPipe()
 	stdout, _ := s.StdoutPipe()
-	if err := s.Start("stty size; echo $TERM; read x; stty size; exit 6"); err != nil {
+	// The new size travels beside the input, so it may come a moment after it.
+	follow := "for i in $(seq 50); do size=$(stty size); [ \"$size\" = '44 202' ] && break; sleep 0.1; done; echo $size"
+	if err := s.Start("stty size; echo $TERM; read x; " + follow + "; exit 6"); err != nil {
 		t.Fatal(err)
 	}
 	want := "33 101\r\nvt100\r\n"
