@@ -54,7 +54,7 @@ describe("images from a registry", () => {
 
   test("keep their ENTRYPOINT, CMD, ENV, USER and WORKDIR", async () => {
     await ember.ok(["run", "-d", "--name", "service", ...small, "entrypoint"]);
-    const log = await ember.ok(["vm", "logs", "service"]);
+    const log = await logWith("service", "/home/kim");
     expect(log).toContain("started argument blue");
     expect(log).toContain("uid=1000(kim)");
     expect(log).toContain("/home/kim");
@@ -187,6 +187,15 @@ describe("prune", () => {
     expect(await ember.json(["vm", "list"])).toEqual([]);
   }, 60_000);
 });
+
+/** The log of a VM's command once it holds a text: the command starts beside the agent, not before it. */
+async function logWith(name: string, text: string): Promise<string> {
+  for (let attempt = 0; ; attempt++) {
+    const log = await ember.ok(["vm", "logs", name]);
+    if (log.includes(text) || attempt === 40) return log;
+    await sleep(250);
+  }
+}
 
 async function freePort(): Promise<number> {
   const server = createServer();
