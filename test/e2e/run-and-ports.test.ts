@@ -11,29 +11,29 @@ import { writeLayout } from "../support/layouts.ts";
 import { TestRegistry } from "../support/registry.ts";
 
 // Images from a real registry; `run` in its forms; published ports, forwards and the network that is none.
-let ember: TestInstallation;
-let registry: TestRegistry;
+const ember = new TestInstallation();
+let registry: TestRegistry | undefined;
 let work: string;
 
 beforeAll(async () => {
   work = mkdtempSync(join(tmpdir(), "ember-run-"));
-  registry = await TestRegistry.start();
+  const started = await TestRegistry.start();
+  registry = started;
   for (const [name, image] of Object.entries(busyboxImages)) {
     const layout = join(work, name);
     writeLayout(layout, { ...image(), docker: false });
-    registry.push(layout, `test/${name.toLowerCase()}`);
+    started.push(layout, `test/${name.toLowerCase()}`);
   }
-  ember = new TestInstallation();
   await ember.ok(["init"]);
   for (const name of Object.keys(busyboxImages)) {
-    const reference = `${registry.host}/test/${name.toLowerCase()}:latest`;
+    const reference = `${started.host}/test/${name.toLowerCase()}:latest`;
     await ember.ok(["image", "pull", reference, "--name", name.toLowerCase(), "--no-tls-verify"]);
   }
 }, 300_000);
 
 afterAll(async () => {
   await ember[Symbol.asyncDispose]();
-  await registry[Symbol.asyncDispose]();
+  await registry?.[Symbol.asyncDispose]();
   rmSync(work, { recursive: true, force: true });
 });
 
