@@ -1,22 +1,56 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { runCommand, TestInstallation } from "../support/ember.ts";
+import { runCommand, sharedCache, TestInstallation } from "../support/ember.ts";
+import { writeLayout } from "../support/layouts.ts";
+import { TestRegistry } from "../support/registry.ts";
 
-// A real Debian with systemd, made from packages by `image bootstrap`; and OpenSSH's own tools against its agent.
-let ember: TestInstallation;
+// A real Debian with systemd, made from packages by `image bootstrap`, pushed to a registry and pulled from there; and
+// OpenSSH's own tools against its agent.
+const ember = new TestInstallation();
+let registry: TestRegistry | undefined;
 let work: string;
 
 beforeAll(async () => {
   work = mkdtempSync(join(tmpdir(), "ember-systemd-"));
-  ember = new TestInstallation();
   await ember.ok(["init"]);
   await ember.ok(["image", "bootstrap", "debian"], { timeoutMs: 900_000 });
-  await ember.ok(["vm", "create", "deb", "--image", "debian", "--memory", "512M"], { timeoutMs: 600_000 });
+  const reference = await pushAsImage(bootstrapTar());
+  await ember.ok(["image", "pull", reference, "--name", "from-registry", "--no-tls-verify"]);
+  await ember.ok(["vm", "create", "deb", "--image", "from-registry", "--memory", "512M"], {
+    timeoutMs: 600_000,
+  });
 }, 1_200_000);
 
+/** The root file system that `image bootstrap` keeps for the next time. */
+function bootstrapTar(): Buffer {
+  const folder = join(sharedCache, "bootstrap");
+  const name = readdirSync(folder).find((file) => file.endsWith(".tar"));
+  if (name === undefined) throw new Error(`no tar in ${folder}: ${readdirSync(folder).join(", ")}`);
+  return readFileSync(join(folder, name));
+}
+
+/** Makes an OCI image of one layer and pushes it to a registry; returns its reference there. */
+async function pushAsImage(tar: Buffer): Promise<string> {
+  const started = await TestRegistry.start();
+  registry = started;
+  const layout = join(work, "layout");
+  writeLayout(layout, { layers: [{ tar }], config: { Cmd: ["/sbin/init"] } });
+  started.push(layout, "test/systemd");
+  return `${started.host}/test/systemd:latest`;
+}
+
 afterAll(async () => {
+  await registry?.[Symbol.asyncDispose]();
   await ember[Symbol.asyncDispose]();
   rmSync(work, { recursive: true, force: true });
 });

@@ -13,7 +13,7 @@ export const bootstrap: Command = {
   positionals: [distribution],
   description: "Downloads the packages from the mirror that this host uses, and checks their signatures.",
   examples: [
-    { line: "ember image bootstrap debian", shows: "the present stable release" },
+    { line: "ember image bootstrap debian", shows: "Debian 12 (bookworm)" },
     { line: "ember image bootstrap debian:trixie --name trixie", shows: "another release" },
   ],
   async run(session, args) {
