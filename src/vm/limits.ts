@@ -5,8 +5,8 @@ import type { HypervisorCapabilities } from "../hypervisor/hypervisor.ts";
 
 const mebibyte = 2 ** 20;
 
-/** Least memory that a Debian kernel boots with. */
-export const leastMemoryBytes: number = 64 * mebibyte;
+/** Least memory that the Debian kernel boots with (tried: 64 MiB is too little). */
+export const leastMemoryBytes: number = 96 * mebibyte;
 
 export const defaultCpus = 1;
 export const defaultMemoryBytes: number = 512 * mebibyte;
