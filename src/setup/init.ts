@@ -192,7 +192,7 @@ async function newStorage(installation: Installation, plan: Plan): Promise<Stora
     storagePath: plan.storageFolder,
     ...(plan.sizeBytes === undefined ? {} : { sizeBytes: plan.sizeBytes }),
   });
-  installation.verbose(choice.reason);
+  installation.notice(choice.reason);
   return choice.config;
 }
 

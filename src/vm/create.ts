@@ -95,7 +95,7 @@ async function make(
     fullCopy: options.fullCopy === true ? "yes" : "no",
   };
   const subjects = [`vm:${vm.name}`];
-  options.onProgress?.({ step: complete["start"] === "yes" ? `starting ${vm.name}` : `creating ${vm.name}` });
+  options.onProgress?.({ step: complete["start"] === "yes" ? "booting" : "cloning the disk" });
   await installation.holding(
     leases,
     `ember vm create ${vm.name}`,

@@ -34,7 +34,7 @@ export async function startVm(
     }
     refuseTakenPorts(installation, vm);
     if (vm.runtime !== null) await halt(installation, vm);
-    options.onProgress?.({ step: `starting ${name}` });
+    options.onProgress?.({ step: "booting" });
     try {
       await installation.journal.execute(
         startOperation,
@@ -59,7 +59,7 @@ export async function stopVm(
   await changing(installation, name, "stop", options, async (vm) => {
     const status = statusOf(vm);
     if (vm.runtime === null) return;
-    options.onProgress?.({ step: `stopping ${name}` });
+    options.onProgress?.({ step: "waiting for the guest to power off" });
     if (options.force !== true && (status === "running" || status === "paused")) {
       await powerOff(installation, vm, options.timeoutMs ?? stopLimitMs, options.signal);
     }
