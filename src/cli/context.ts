@@ -74,8 +74,9 @@ export function createContext(): Context & { close(): Promise<void> } {
       return defaultStateDir(environment);
     },
     async openEmber(options) {
-      const [{ Ember }, { faultObserver }] = await Promise.all([import("../ember.ts"), import("./fault.ts")]);
-      const fault = faultObserver(environment["EMBER_FAULT"]);
+      const { Ember } = await import("../ember.ts");
+      const wish = environment["EMBER_FAULT"];
+      const fault = wish === undefined ? {} : (await import("./fault.ts")).faultObserver(wish);
       return await Ember.open({ ...options, ...fault, environment, program: program() });
     },
     async close() {

@@ -2,11 +2,11 @@ import type { VmApi } from "../api.ts";
 import type { Installation } from "../installation.ts";
 import { getVm } from "../state/vms.ts";
 import { createHandle } from "./handle.ts";
+import * as observe from "./observe.ts";
 
 // Loaded when called, so that a command loads what it uses: `vm list` is the measure.
 const create = () => import("./create.ts");
 const lifecycle = () => import("./lifecycle.ts");
-const observe = () => import("./observe.ts");
 const sessions = () => import("./sessions.ts");
 
 /** What one can do with the VMs of an installation. `program` is the command that OpenSSH calls back as a proxy. */
@@ -17,8 +17,8 @@ export function createVmApi(installation: Installation, program: readonly string
       return createHandle(api, vm, options.ephemeral === true);
     },
     get: async (name) => createHandle(api, getVm(installation.db, name), false),
-    list: async (options) => (await observe()).listSummaries(installation, options),
-    inspect: async (name) => (await observe()).inspectVm(installation, name),
+    list: (options) => observe.listSummaries(installation, options),
+    inspect: (name) => observe.inspectVm(installation, name),
     start: async (name, options) => (await lifecycle()).startVm(installation, name, options),
     stop: async (name, options) => (await lifecycle()).stopVm(installation, name, options),
     restart: async (name, options) => (await lifecycle()).restartVm(installation, name, options),
@@ -28,8 +28,8 @@ export function createVmApi(installation: Installation, program: readonly string
     fork: async (source, options) =>
       createHandle(api, await (await create()).forkVm(installation, source, options), false),
     update: async (name, options) => (await lifecycle()).updateVm(installation, name, options),
-    wait: async (name, state, options) => (await observe()).waitForVm(installation, name, state, options),
-    stats: async (names) => (await observe()).vmStats(installation, names),
+    wait: (name, state, options) => observe.waitForVm(installation, name, state, options),
+    stats: (names) => observe.vmStats(installation, names),
     async *logs(name, options) {
       yield* (await import("./logs.ts")).vmLogs(installation, name, options);
     },
