@@ -32,6 +32,9 @@ function build(target: Target, outfile: string): void {
       // Otherwise every node: module that a lazy part imports is loaded at start-up.
       "--splitting",
       "--format=esm",
+      // The folder that a user happens to be in must not change what ember does, nor run code in it.
+      "--no-compile-autoload-dotenv",
+      "--no-compile-autoload-bunfig",
       `--target=bun-${target.os}-${target.cpu}`,
       ...["compiled", target.os, guest].map((condition) => `--conditions=${condition}`),
       // Optional native parts of ssh2, which it does without.

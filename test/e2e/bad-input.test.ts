@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type CommandResult, TestInstallation } from "../support/ember.ts";
@@ -91,6 +91,17 @@ describe("the command line", () => {
       error: { code: "vm-not-found", message: "no VM is named 'nobody'", hint: expect.any(String) },
     });
   });
+});
+
+test("the folder that ember is called in neither configures it nor runs code in it", async () => {
+  const folder = join(work, "hostile");
+  mkdirSync(folder);
+  writeFileSync(join(folder, ".env"), "EMBER_FAULT=kill:vm.create:record:before\n");
+  writeFileSync(join(folder, "bunfig.toml"), 'preload = ["./preload.ts"]\n');
+  writeFileSync(join(folder, "preload.ts"), 'console.log("preloaded")\n');
+  const create = ["vm", "create", "elsewhere", "--image", "busybox", "--no-start", "--quiet"];
+  expect(await ember.run(create, { cwd: folder })).toMatchObject({ status: 0, stdout: "elsewhere\n" });
+  await ember.ok(["vm", "delete", "elsewhere"], { cwd: folder });
 });
 
 describe("things that are not there", () => {
