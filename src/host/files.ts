@@ -5,6 +5,7 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  readdirSync,
   renameSync,
   rmSync,
   writeSync,
@@ -14,8 +15,9 @@ import { EmberError } from "../errors/ember-error.ts";
 import { randomHex } from "./random.ts";
 
 /**
- * Makes sure that `path` is a folder that this user owns and nobody else can enter (mode 0700), and no symlink.
- * Throws `permission-denied` when it belongs to somebody else.
+ * Makes sure that `path` is a folder that this user owns and nobody else can enter (mode 0700), and no symlink. A folder
+ * that was there is only closed to others when it is empty or ember's already: a slip such as `--state-dir /tmp` must
+ * not lock everybody out. Throws `permission-denied`.
  */
 export function ensurePrivateFolder(path: string): void {
   mkdirSync(path, { recursive: true, mode: 0o700 });
@@ -26,7 +28,14 @@ export function ensurePrivateFolder(path: string): void {
       hint: "remove it, or choose another place with --state-dir",
     });
   }
-  if ((facts.mode & 0o077) !== 0) chmodSync(path, 0o700);
+  if ((facts.mode & 0o077) === 0) return;
+  const content = readdirSync(path);
+  if (content.length > 0 && !content.includes("ember.db")) {
+    throw new EmberError("permission-denied", `'${path}' holds other files, and other users can enter it`, {
+      hint: `choose a folder of its own with --state-dir, or close this one: chmod 700 '${path}'`,
+    });
+  }
+  chmodSync(path, 0o700);
 }
 
 /** Replaces `path` in one step: readers see the old content or the new, also after power loss. Mode 0600 unless said. */

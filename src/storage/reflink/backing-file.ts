@@ -75,8 +75,7 @@ async function init(file: string, folder: string, sizeBytes: number): Promise<vo
   requireRoot(folder);
   for (const tool of tools) findTool(tool);
   sweepBeside(file);
-  ensurePrivateFolder(folder);
-  if (mountState(folder, file) === "no" && readdirSync(folder).length > 0) {
+  if (existsSync(folder) && mountState(folder, file) === "no" && readdirSync(folder).length > 0) {
     throw new EmberError(
       "already-initialized",
       `'${folder}' holds files that the storage's mount would hide`,
@@ -85,6 +84,7 @@ async function init(file: string, folder: string, sizeBytes: number): Promise<vo
       },
     );
   }
+  ensurePrivateFolder(folder);
   if (!existsSync(file)) await makeFile(file, sizeBytes);
   await mountUnless(file, folder);
 }
