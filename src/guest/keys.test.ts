@@ -2,10 +2,10 @@ import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { skipUnless } from "../../test/support/require.ts";
 import { run } from "../host/run.ts";
 import { lookUpTool } from "../host/tools.ts";
 import { fingerprint, makeKeyPair, publicKeyBlob, publicKeyOf } from "./keys.ts";
-import { skipUnless } from "./testing/require.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "ember-keys-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

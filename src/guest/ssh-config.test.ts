@@ -2,11 +2,11 @@ import { afterAll, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { skipUnless } from "../../test/support/require.ts";
 import { run } from "../host/run.ts";
 import { lookUpTool } from "../host/tools.ts";
 import { makeKeyPair } from "./keys.ts";
 import { knownHosts, type SshPlaces, sshConfig } from "./ssh-config.ts";
-import { skipUnless } from "./testing/require.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "ember-ssh-config-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -4,9 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
+import { skipUnless } from "../../test/support/require.ts";
 import { EmberError } from "../errors/ember-error.ts";
 import { identify } from "./process-identity.ts";
 import { run, runStreaming } from "./run.ts";
+
+const noSetpriv = skipUnless("setpriv", Bun.which("setpriv") !== null, "setpriv is not installed");
 
 async function codeOf(promise: Promise<unknown>): Promise<string> {
   try {
@@ -70,21 +73,18 @@ test("a contained tool takes what it started along when it is interrupted", asyn
   expect(await isGone(pid)).toBe(true);
 });
 
-test.skipIf(Bun.which("setpriv") === null)(
-  "a contained tool dies with the process that ran it (needs setpriv)",
-  async () => {
-    const program = `import { run } from ${JSON.stringify(join(import.meta.dir, "run.ts"))};
+test.skipIf(noSetpriv)("a contained tool dies with the process that ran it", async () => {
+  const program = `import { run } from ${JSON.stringify(join(import.meta.dir, "run.ts"))};
     await run("sh", ["-c", "echo $$; exec sleep 600"], {
       contained: true, timeoutMs: 600_000, onStdout: (chunk) => process.stdout.write(chunk),
     });`;
-    const child = Bun.spawn([process.execPath, "-e", program], { stdout: "pipe", cwd: import.meta.dir });
-    const reader = child.stdout.getReader();
-    const pid = Number(new TextDecoder().decode((await reader.read()).value));
-    child.kill("SIGKILL");
-    expect(pid).toBeGreaterThan(1);
-    expect(await isGone(pid)).toBe(true);
-  },
-);
+  const child = Bun.spawn([process.execPath, "-e", program], { stdout: "pipe", cwd: import.meta.dir });
+  const reader = child.stdout.getReader();
+  const pid = Number(new TextDecoder().decode((await reader.read()).value));
+  child.kill("SIGKILL");
+  expect(pid).toBeGreaterThan(1);
+  expect(await isGone(pid)).toBe(true);
+});
 
 async function isGone(pid: number): Promise<boolean> {
   for (let attempt = 0; attempt < 500; attempt++) {

@@ -2,9 +2,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { skipUnless } from "../../test/support/require.ts";
 import { EmberError } from "../errors/ember-error.ts";
 import { readCpio } from "../guest/testing/read-cpio.ts";
-import { skipUnless } from "../guest/testing/require.ts";
 import { lookUpTool } from "../host/tools.ts";
 import { type PullOptions, pullPreset } from "./presets.ts";
 import { getKernel, type Kernel, listKernels } from "./store.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { skipUnless } from "../../guest/testing/require.ts";
+import { skipUnless } from "../../../test/support/require.ts";
 import { run } from "../../host/run.ts";
 import { layerOf } from "../layers/testing/layers.ts";
 import { writeLayers } from "../layers.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
-import { skipUnless } from "../../guest/testing/require.ts";
+import { skipUnless } from "../../../test/support/require.ts";
 import { run } from "../../host/run.ts";
 import { lookUpTool } from "../../host/tools.ts";
 import { checkDisk, noMounts, scratchFolder, withMounted } from "../ext4/testing/disks.ts";

@@ -4,8 +4,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { file, layer } from "../../../test/support/images.ts";
 import { type TestImage, writeLayout } from "../../../test/support/layouts.ts";
+import { skipUnless } from "../../../test/support/require.ts";
 import { hostArchitecture } from "../../guest/binary/architecture.ts";
-import { skipUnless } from "../../guest/testing/require.ts";
 import { Workshop } from "../testing/workshop.ts";
 
 setDefaultTimeout(60_000);

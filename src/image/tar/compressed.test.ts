@@ -1,7 +1,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
+import { skipUnless } from "../../../test/support/require.ts";
 import { EmberError } from "../../errors/ember-error.ts";
-import { skipUnless } from "../../guest/testing/require.ts";
 import { runStreaming } from "../../host/run.ts";
 import { lookUpTool } from "../../host/tools.ts";
 import { openCompressed } from "./compressed.ts";

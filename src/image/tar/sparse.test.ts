@@ -2,7 +2,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, openSync, readFileSync, rmSync, truncateSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { skipUnless } from "../../guest/testing/require.ts";
+import { skipUnless } from "../../../test/support/require.ts";
 import { run } from "../../host/run.ts";
 import { lookUpTool } from "../../host/tools.ts";
 import { readAll } from "./testing/read-all.ts";

@@ -3,8 +3,8 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "nod
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { skipUnless } from "../../../test/support/require.ts";
 import { readCpio } from "../../guest/testing/read-cpio.ts";
-import { skipUnless } from "../../guest/testing/require.ts";
 import { recogniseKernel } from "../format/recognise.ts";
 import { packModules } from "../modules/pack.ts";
 import { abi, kernelFiles, makeAr, makeDeb, makeTar } from "../testing/fake-archive.ts";

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { skipUnless } from "../../guest/testing/require.ts";
+import { skipUnless } from "../../../test/support/require.ts";
 import { lookUpTool } from "../../host/tools.ts";
 import { archiveKeys } from "./archive-keys.ts";
 

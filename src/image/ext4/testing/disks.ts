@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { skipUnless } from "../../../guest/testing/require.ts";
+import { skipUnless } from "../../../../test/support/require.ts";
 import { run } from "../../../host/run.ts";
 import { lookUpTool } from "../../../host/tools.ts";
 

@@ -4,7 +4,6 @@
  */
 export function skipUnless(name: string, present: boolean, reason: string): boolean {
   if (present) return false;
-  // biome-ignore lint/style/noProcessEnv: tests are steered by this one variable
   const required = (process.env["EMBER_REQUIRE"] ?? "").split(",");
   if (required.includes(name)) throw new Error(`EMBER_REQUIRE names '${name}', but ${reason}`);
   process.stderr.write(`skipped: ${reason}\n`);
