@@ -1,9 +1,11 @@
 import type {
   CreateVmOptions,
+  DeleteVmOptions,
   DoctorCheck,
   EmberEvent,
   ExecOptions,
   ExecResult,
+  FileChange,
   ForkVmOptions,
   ImageDetails,
   ImageSummary,
@@ -14,8 +16,13 @@ import type {
   PruneReport,
   PullImageOptions,
   ReconcileReport,
+  SnapshotSummary,
   StopVmOptions,
+  StorageEfficiency,
+  StorageReport,
   TaskOptions,
+  TreeNode,
+  TrimReport,
   UpdateVmOptions,
   VmDetails,
   VmStats,
@@ -36,9 +43,15 @@ export interface VmApi {
   restart(name: string, options?: StopVmOptions & TaskOptions): Promise<void>;
   pause(name: string): Promise<void>;
   resume(name: string): Promise<void>;
-  /** `force` stops a running VM first. Throws `wrong-state`, `has-dependants`. */
-  delete(name: string, options?: { readonly force?: boolean } & TaskOptions): Promise<void>;
+  /** Throws `wrong-state`, `has-dependants`. */
+  delete(name: string, options?: DeleteVmOptions & TaskOptions): Promise<void>;
+  /** The first of the forks. Throws as `create` does. */
   fork(source: string, options: ForkVmOptions & TaskOptions): Promise<VmHandle>;
+  /** Makes the disk larger, and of a running VM the file system at once (else when it starts). Throws `unsupported`
+   *  for smaller. */
+  resize(name: string, diskBytes: number, options?: TaskOptions): Promise<void>;
+  /** Images, VMs, snapshots and forks, and who came from whom. */
+  tree(): Promise<readonly TreeNode[]>;
   update(name: string, options: UpdateVmOptions): Promise<void>;
   /** Throws `timeout`. */
   wait(
@@ -93,6 +106,31 @@ export interface Forwarding extends AsyncDisposable {
   readonly closed: Promise<void>;
 }
 
+/** Snapshots of VMs' disks, by the names of VM and snapshot. */
+export interface SnapshotApi {
+  /** Stopped VMs always; running ones are frozen by the agent for a moment. Default name: the time, as
+   *  "20260131-120000". Throws `snapshot-exists`, `invalid-name`, `unsupported`, `disk-full`. */
+  create(vm: string, name?: string, options?: TaskOptions): Promise<SnapshotSummary>;
+  /** Of one VM or of all, oldest first. Reads the database only. */
+  list(vm?: string): Promise<readonly SnapshotSummary[]>;
+  /** Makes the stopped VM's disk what it was. What it is now is kept as snapshot `before-restore`, in place of the
+   *  one of that name. Throws `wrong-state`, `snapshot-not-found`. */
+  restore(vm: string, name: string, options?: TaskOptions): Promise<void>;
+  delete(vm: string, name: string, options?: TaskOptions): Promise<void>;
+  /** Files that differ between two snapshots, or a snapshot and now; by path. */
+  diff(vm: string, from: string, to?: string, options?: TaskOptions): Promise<readonly FileChange[]>;
+}
+
+/** The storage of an installation. */
+export interface StorageApi {
+  usage(): Promise<StorageReport>;
+  efficiency(): Promise<StorageEfficiency>;
+  /** Makes a storage that has a size of its own larger; without a size, as large as its device. */
+  grow(sizeBytes?: number): Promise<void>;
+  /** Discards what running guests have freed, so that their disks shrink. Default: all VMs. */
+  trim(vms?: readonly string[], options?: TaskOptions): Promise<readonly TrimReport[]>;
+}
+
 /** One VM. Disposing it deletes the VM when it was made with `ephemeral`, and does nothing otherwise. */
 export interface VmHandle extends AsyncDisposable {
   readonly id: string;
@@ -139,6 +177,8 @@ export interface EmberApi extends AsyncDisposable {
   readonly vms: VmApi;
   readonly images: ImageApi;
   readonly kernels: KernelApi;
+  readonly snapshots: SnapshotApi;
+  readonly storage: StorageApi;
   /** Throws `already-initialized` (before it touches anything), `storage-cannot-clone`, `host-unsupported`. */
   init(options?: InitOptions & TaskOptions): Promise<InstallationInfo>;
   /** Takes the installation off the host (mounts, sockets); the data stays, and `init` takes it up again. `purge` deletes

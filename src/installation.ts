@@ -9,6 +9,7 @@ import type { Network } from "./network/network.ts";
 import type { Environment } from "./platform/platform.ts";
 import { Database } from "./state/database.ts";
 import { Journal, type Operation, type Recovered, type StepObserver } from "./state/journal.ts";
+import { diskNumbers } from "./state/disk-numbers.ts";
 import { acquireLease, type LeaseOptions } from "./state/leases.ts";
 import { readSetting, type SettingName } from "./state/settings.ts";
 import { parseStorageConfig } from "./storage/config.ts";
@@ -98,9 +99,9 @@ export class Installation implements Disposable {
   }
 
   /** The storage driver as it is: for what needs no disk to be there. */
-  storageDriver(): Promise<Storage> {
-    const config = this.storageConfig;
-    return load(storageDrivers, config.driver, "storage")(config);
+  storageDriver(config: StorageConfig = this.storageConfig): Promise<Storage> {
+    const context = { numbers: diskNumbers(this.db), notice: this.notice };
+    return load(storageDrivers, config.driver, "storage")(config, context);
   }
 
   /** The storage, ready for use (mounted again after a reboot). */

@@ -24,12 +24,14 @@ export type ErrorCode =
   | "vm-not-found"
   | "image-not-found"
   | "kernel-not-found"
+  | "snapshot-not-found"
   | "file-not-found"
   | "not-initialized"
   | "already-initialized"
   | "vm-exists"
   | "image-exists"
   | "kernel-exists"
+  | "snapshot-exists"
   | "wrong-state"
   | "has-dependants"
   | "busy"
@@ -76,6 +78,7 @@ export const catalogue: Readonly<
   "vm-not-found": { exit: 3, title: "No VM of that name" },
   "image-not-found": { exit: 3, title: "No image of that name" },
   "kernel-not-found": { exit: 3, title: "No kernel of that name" },
+  "snapshot-not-found": { exit: 3, title: "No snapshot of that name" },
   "file-not-found": { exit: 3, title: "A file that the command names is not there" },
   // 4: refused by the present state
   "not-initialized": { exit: 4, title: "The state folder has not been initialised" },
@@ -83,6 +86,7 @@ export const catalogue: Readonly<
   "vm-exists": { exit: 4, title: "A VM of that name exists" },
   "image-exists": { exit: 4, title: "An image of that name exists" },
   "kernel-exists": { exit: 4, title: "A kernel of that name exists" },
+  "snapshot-exists": { exit: 4, title: "A snapshot of that name exists" },
   "wrong-state": { exit: 4, title: "The VM's state does not allow the command" },
   "has-dependants": { exit: 4, title: "Something else still depends on it" },
   busy: { exit: 4, title: "Another command holds it" },

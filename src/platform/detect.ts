@@ -18,4 +18,5 @@ export const extraToolFolders: PlatformFacts["extraToolFolders"] = current.extra
 export const installHint: PlatformFacts["installHint"] = current.installHint;
 export const hypervisorDrivers: Drivers["hypervisorDrivers"] = current.hypervisorDrivers;
 export const storageDrivers: Drivers["storageDrivers"] = current.storageDrivers;
+export const storageChoices: Drivers["storageChoices"] = current.storageChoices;
 export const networkDrivers: Drivers["networkDrivers"] = current.networkDrivers;

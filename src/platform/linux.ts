@@ -116,6 +116,12 @@ export const storageDrivers: Drivers["storageDrivers"] = {
   qcow2: async (config) => (await import("../storage/qcow2/driver.ts")).createQcow2(config),
 };
 
+export const storageChoices: Drivers["storageChoices"] = {
+  auto: async (wish) => (await import("../storage/select.ts")).chooseAuto(wish),
+  reflink: async (wish) => (await import("../storage/select.ts")).chooseReflink(wish),
+  qcow2: async (wish) => (await import("../storage/select.ts")).chooseQcow2(wish),
+};
+
 export const networkDrivers: Drivers["networkDrivers"] = {
   user: async () => (await import("../network/user/driver.ts")).createUserNetwork(),
 };

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { hypervisorDrivers, networkDrivers, storageDrivers } from "#platform";
+import { hypervisorDrivers, networkDrivers, storageChoices } from "#platform";
 import { EmberError } from "../errors/ember-error.ts";
 import { makeKeyPair } from "../guest/keys.ts";
 import { writeFileAtomic } from "../host/files.ts";
@@ -11,7 +11,7 @@ import { recordEvent } from "../state/events.ts";
 import type { Operation, OperationData } from "../state/journal.ts";
 import { readSetting, removeSetting, type SettingName, writeSetting } from "../state/settings.ts";
 import { parseStorageConfig } from "../storage/config.ts";
-import { chooseStorage } from "../storage/select.ts";
+import type { StorageWish } from "../storage/choice.ts";
 import type { StorageConfig } from "../storage/storage.ts";
 import type { InitOptions, TaskOptions } from "../types.ts";
 import { checkAccelerator } from "../vm/acceleration.ts";
@@ -26,9 +26,10 @@ interface Plan {
   readonly network: string;
   readonly accelerator: string;
   readonly subnet: string;
-  readonly storage: "auto" | "reflink" | "qcow2";
+  /** A key of `storageChoices`. */
+  readonly storage: string;
   readonly storageFolder: string;
-  readonly sizeBytes: number | undefined;
+  readonly wish: StorageWish;
 }
 
 /** Throws `already-initialized` before anything is touched. Post-condition: VMs can be made here; those
@@ -64,8 +65,8 @@ async function planFor(installation: Installation, options: InitOptions): Promis
   const driver = networkDrivers[network];
   if (driver !== undefined) checkSubnet(subnet, (await driver()).capabilities.blockPrefix);
   const storage = options.storage ?? "auto";
-  if (storage !== "auto" && storage !== "reflink" && storage !== "qcow2") {
-    throw chooseError("storage", storage, Object.keys(storageDrivers));
+  if (!Object.hasOwn(storageChoices, storage)) {
+    throw chooseError("storage", storage, Object.keys(storageChoices).slice(1));
   }
   const kept = readSetting(installation.db, "storage");
   const usualFolder =
@@ -78,7 +79,19 @@ async function planFor(installation: Installation, options: InitOptions): Promis
     subnet,
     storage,
     storageFolder,
-    sizeBytes: options.sizeBytes,
+    wish: { ...storageWishes(options), stateDir: installation.paths.stateDir, storagePath: storageFolder },
+  };
+}
+
+function storageWishes(options: InitOptions): Omit<StorageWish, "stateDir" | "storagePath"> {
+  const { sizeBytes, device, fileSystem, pool, dataset, vdo } = options;
+  return {
+    ...(sizeBytes === undefined ? {} : { sizeBytes }),
+    ...(device === undefined ? {} : { device: resolve(device) }),
+    ...(fileSystem === undefined ? {} : { fileSystem }),
+    ...(pool === undefined ? {} : { pool }),
+    ...(dataset === undefined ? {} : { dataset }),
+    ...(vdo === undefined ? {} : { vdo }),
   };
 }
 
@@ -127,14 +140,20 @@ export function initOperation(plan?: Plan): Operation<Installation> {
     recovery: "undo",
     steps: [
       {
-        name: "storage",
+        name: "choose",
         run: async (installation) => {
           if (plan === undefined)
             throw new EmberError("internal", "only the command that plans an installation can make it");
-          const config = keptStorage(installation, plan) ?? (await newStorage(installation, plan));
-          const storage = await storageDrivers[config.driver]?.(config);
-          await storage?.init();
-          return { storage: JSON.stringify(config) };
+          return chooseStorage(installation, plan);
+        },
+        undo: undoStorage, // finding out what works may have mounted a file system
+      },
+      {
+        name: "storage",
+        run: async (installation, data) => {
+          const storage = await installation.storageDriver(parseStorageConfig(data["storage"] ?? ""));
+          await storage.init();
+          return undefined;
         },
         undo: undoStorage,
       },
@@ -185,15 +204,14 @@ function keptStorage(installation: Installation, plan: Plan): StorageConfig | un
   );
 }
 
-async function newStorage(installation: Installation, plan: Plan): Promise<StorageConfig> {
-  const choice = await chooseStorage({
-    storage: plan.storage,
-    stateDir: installation.paths.stateDir,
-    storagePath: plan.storageFolder,
-    ...(plan.sizeBytes === undefined ? {} : { sizeBytes: plan.sizeBytes }),
-  });
+/** What the steps after it need: the storage's configuration, and whether undoing may purge it. */
+async function chooseStorage(installation: Installation, plan: Plan): Promise<OperationData> {
+  const kept = keptStorage(installation, plan);
+  if (kept !== undefined) return { storage: JSON.stringify(kept), fresh: "no" };
+  const choice = await storageChoices[plan.storage]?.(plan.wish);
+  if (choice === undefined) throw new EmberError("internal", `no storage is called '${plan.storage}'`);
   installation.notice(choice.reason);
-  return choice.config;
+  return { storage: JSON.stringify(choice.config), fresh: choice.fresh ? "yes" : "no" };
 }
 
 function writeSettings(installation: Installation, plan: Plan, data: OperationData): void {
@@ -211,7 +229,7 @@ function writeSettings(installation: Installation, plan: Plan, data: OperationDa
 }
 
 /** What was there before `init` is never purged. */
-async function undoStorage(_installation: Installation, data: OperationData): Promise<void> {
+async function undoStorage(installation: Installation, data: OperationData): Promise<void> {
   const folder = data["folder"] ?? "";
   const fresh = data["fresh"] === "yes";
   const stored = data["storage"];
@@ -219,6 +237,6 @@ async function undoStorage(_installation: Installation, data: OperationData): Pr
     stored === undefined
       ? { driver: "reflink", folder, backingFile: `${folder}.xfs`, backingBytes: 0 }
       : parseStorageConfig(stored);
-  const storage = await storageDrivers[config.driver]?.(config);
-  await storage?.deinit(fresh);
+  const storage = await installation.storageDriver(config);
+  await storage.deinit(fresh);
 }

@@ -93,4 +93,21 @@ export const migrations: readonly string[] = [
   -- what was found out about the host, true until its next boot
   CREATE TABLE host_facts (key TEXT PRIMARY KEY, boot_id TEXT NOT NULL, value TEXT NOT NULL) WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE snapshots (
+    id TEXT PRIMARY KEY,
+    vm_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    -- 0 while an operation is still making it, or already removing it
+    visible INTEGER NOT NULL,
+    disk_bytes INTEGER NOT NULL,
+    -- what the VM was when it was made: "running", "paused", "stopped", "created"
+    vm_status TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    UNIQUE (vm_id, name)
+  );
+
+  -- numbers that storage drivers give to disks
+  CREATE TABLE disk_numbers (key TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE) WITHOUT ROWID;
+  `,
 ];

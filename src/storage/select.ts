@@ -7,52 +7,54 @@ import { cannotClone } from "./failure.ts";
 import { leastBackingBytes } from "./reflink/backing-file.ts";
 import { canClone } from "./reflink/clone.ts";
 import { createReflink } from "./reflink/driver.ts";
+import type { StorageChoice, StorageWish } from "./choice.ts";
 import type { StorageConfig } from "./storage.ts";
 import { freeBytes } from "./usage.ts";
 
-export interface StorageWish {
-  readonly storage: "auto" | "reflink" | "qcow2";
-  readonly stateDir: string;
-  /** Folder for the disks instead of `<stateDir>/storage`. A storage file lies beside it, with `.xfs` added. */
-  readonly storagePath?: string;
-  /** A storage of that size of its own: a file of ember's that is mounted. Default: see `defaultBackingBytes`. */
-  readonly sizeBytes?: number;
-}
-
-export interface StorageChoice {
-  readonly config: StorageConfig;
-  /** One line for `init` to print: what was chosen and why. */
-  readonly reason: string;
+/**
+ * The best storage that works here: the state folder's own file system where it shares blocks; else, as root, an XFS
+ * in a sparse file; else qcow2 overlays. Nothing is guessed from names: blocks are cloned, and the XFS is made and
+ * mounted (`init` of the choice then finds it ready).
+ */
+export async function chooseAuto(wish: StorageWish): Promise<StorageChoice> {
+  return wish.sizeBytes === undefined && wish.device === undefined && wish.fileSystem === undefined
+    ? ((await inPlace(wish)) ?? (await ownFileSystemOrQcow2(folderOf(wish))))
+    : chooseReflink(wish);
 }
 
 /**
- * Which storage this host gets: the wished one, or the best that works. The state folder's own file system where it
- * shares blocks; else, as root, an XFS in a sparse file; else qcow2 overlays. Nothing is guessed from names: blocks
- * are cloned, and the XFS is made and mounted (`init` of the choice then finds it ready).
  * Throws for a wish that cannot be had: `storage-cannot-clone`, `permission-denied`, `tool-missing`,
  * `host-unsupported`, `invalid-size`, `disk-full`, `usage`.
  */
-export async function chooseStorage(wish: StorageWish): Promise<StorageChoice> {
+export async function chooseReflink(wish: StorageWish): Promise<StorageChoice> {
+  return (await inPlace(wish)) ?? (await ownFileSystem(folderOf(wish), wish.sizeBytes));
+}
+
+export async function chooseQcow2(wish: StorageWish): Promise<StorageChoice> {
+  if (wish.sizeBytes !== undefined) {
+    throw new EmberError("usage", "--size cannot be used with --storage qcow2, which has no size of its own");
+  }
+  const folder = folderOf(wish);
+  return { config: { driver: "qcow2", folder }, reason: "qcow2: asked for", fresh: !existsSync(folder) };
+}
+
+function folderOf(wish: StorageWish): string {
   const folder = wish.storagePath ?? join(wish.stateDir, "storage");
   makeParent(folder);
-  if (wish.storage === "qcow2") {
-    if (wish.sizeBytes !== undefined) {
-      throw new EmberError(
-        "usage",
-        "--size cannot be used with --storage qcow2, which has no size of its own",
-      );
-    }
-    return { config: { driver: "qcow2", folder }, reason: "qcow2: asked for" };
-  }
-  if (wish.sizeBytes === undefined && !existsSync(fileBeside(folder)) && (await sharesBlocks(folder))) {
-    return {
-      config: { driver: "reflink", folder },
-      reason: `reflink: the file system of '${dirname(folder)}' shares blocks between files`,
-    };
-  }
-  return wish.storage === "reflink" || wish.sizeBytes !== undefined
-    ? ownFileSystem(folder, wish.sizeBytes)
-    : ownFileSystemOrQcow2(folder);
+  return folder;
+}
+
+/** The file system that is there already, if it shares blocks and no other is asked for. */
+async function inPlace(wish: StorageWish): Promise<StorageChoice | undefined> {
+  const folder = folderOf(wish);
+  const fresh = !existsSync(folder);
+  if (wish.sizeBytes !== undefined || existsSync(fileBeside(folder)) || !(await sharesBlocks(folder)))
+    return undefined;
+  return {
+    config: { driver: "reflink", folder },
+    reason: `reflink: the file system of '${dirname(folder)}' shares blocks between files`,
+    fresh,
+  };
 }
 
 function fileBeside(folder: string): string {
@@ -126,7 +128,7 @@ async function ownFileSystem(folder: string, sizeBytes: number | undefined): Pro
     if (existing === undefined) await storage.deinit(true).catch(() => undefined); // the first error says more
     throw error;
   }
-  return { config, reason };
+  return { config, reason, fresh: existing === undefined };
 }
 
 async function ownFileSystemOrQcow2(folder: string): Promise<StorageChoice> {
@@ -139,6 +141,7 @@ async function ownFileSystemOrQcow2(folder: string): Promise<StorageChoice> {
     return {
       config: { driver: "qcow2", folder },
       reason: `qcow2: the file system of '${dirname(folder)}' cannot share blocks, and ${whyNot(why)}`,
+      fresh: !existsSync(folder),
     };
   }
 }
