@@ -131,6 +131,11 @@ export interface Storage {
    *  `disk-full`, `wrong-state` when a hypervisor has the disk open. */
   restore(snapshot: SnapshotDisk): Promise<void>;
 
+  /** A VM's disk from a snapshot of another's, as `cloneVm` does; the source VM need not be quiet. What this leaves
+   *  behind goes with the clone: `removeSnapshot` succeeds while it lives. Throws `snapshot-not-found`, `vm-exists`,
+   *  `storage-cannot-clone`, `disk-full`. */
+  cloneSnapshot(source: SnapshotDisk, vm: VmDisk, options: CloneOptions): Promise<DiskLocation>;
+
   /** The snapshot's content, to be read only. Throws `snapshot-not-found`. */
   readSnapshot(snapshot: SnapshotDisk): Promise<ReadableDisk>;
 
