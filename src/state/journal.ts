@@ -81,6 +81,14 @@ export class Journal<Context> {
     }
   }
 
+  /**
+   * Writes down an operation that whoever next holds its subjects begins and ends: what a change leaves to be done,
+   * in the transaction that makes the change. Only for operations whose `recovery` is "finish".
+   */
+  leave(kind: string, subjects: readonly string[], data: OperationData): void {
+    this.#abandon(this.#insert(kind, subjects, data).id);
+  }
+
   /** Whether anything is unfinished whose owner is gone. One indexed query; this is every command's first act. */
   hasWork(): boolean {
     return this.#abandoned().length > 0;

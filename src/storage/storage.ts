@@ -22,7 +22,7 @@ export interface StorageCapabilities {
   readonly clones: boolean;
   /** A clone goes on working when its source is deleted. False: the source must outlive its clones. */
   readonly independentClones: boolean;
-  /** A fork goes on working when the VM it was forked from is deleted. False: `removeVm` refuses before `detachForks`. */
+  /** A fork goes on working when the VM it was forked from is deleted. False: there is `dependentForks`. */
   readonly independentForks: boolean;
   /** A VM's disk can be cloned while a hypervisor has it open and is paused. False: the source must be stopped. */
   readonly clonesOpenDisks: boolean;
@@ -148,8 +148,8 @@ export interface Storage {
    *  `busy` when something has it open. */
   removeVm(vm: VmDisk): Promise<void>;
 
-  /** Only where forks are not independent. Post-condition: nothing needs the VM's disk or its snapshots. */
-  readonly detachForks?: (vm: VmDisk) => Promise<void>;
+  /** Only where forks are not independent. */
+  readonly dependentForks?: DependentForks;
 
   /** Ids of everything the storage holds, for finding leftovers. */
   list(): Promise<StorageContent>;
@@ -168,6 +168,13 @@ export interface Storage {
 
   /** Gives free blocks back to what the storage lies on, where deleting does not do so by itself. */
   readonly trim?: () => Promise<void>;
+}
+
+export interface DependentForks {
+  /** Ids of the VMs whose disks cannot do without this one's, or without one of its snapshots. */
+  list(vm: VmDisk): Promise<readonly string[]>;
+  /** Post-condition: no disk needs the VM's; of its snapshots none is needed either. */
+  detach(vm: VmDisk): Promise<void>;
 }
 
 export interface StorageContent {
