@@ -1,4 +1,4 @@
-import type { EmberApi, ImageApi, KernelApi, VmApi } from "./api.ts";
+import type { EmberApi, ImageApi, KernelApi, SnapshotApi, StorageApi, VmApi } from "./api.ts";
 import { Installation, type InstallationOptions } from "./installation.ts";
 import type {
   DoctorCheck,
@@ -28,6 +28,8 @@ export class Ember implements EmberApi {
   readonly vms: VmApi;
   readonly images: ImageApi;
   readonly kernels: KernelApi;
+  readonly snapshots: SnapshotApi;
+  readonly storage: StorageApi;
   readonly #installation: Installation;
 
   private constructor(installation: Installation, program: readonly string[]) {
@@ -35,6 +37,8 @@ export class Ember implements EmberApi {
     this.vms = createVmApi(installation, program);
     this.images = imagesOf(installation, this.vms);
     this.kernels = kernelsOf(installation);
+    this.snapshots = snapshotsOf(installation);
+    this.storage = storageOf(installation);
   }
 
   /** Opens a state folder, which need not be initialised yet. Throws `database-failed`, `permission-denied`. */
@@ -117,5 +121,29 @@ function kernelsOf(installation: Installation): KernelApi {
     import: async (...args) => (await load()).import(...args),
     setDefault: async (...args) => (await load()).setDefault(...args),
     delete: async (...args) => (await load()).delete(...args),
+  };
+}
+
+function snapshotsOf(installation: Installation): SnapshotApi {
+  const load = async (): Promise<SnapshotApi> => {
+    const { createSnapshotApi } = await import("./snapshot/snapshots.ts");
+    return createSnapshotApi(installation);
+  };
+  return {
+    create: async (...args) => (await load()).create(...args),
+    list: async (...args) => (await load()).list(...args),
+    restore: async (...args) => (await load()).restore(...args),
+    delete: async (...args) => (await load()).delete(...args),
+    diff: async (...args) => (await load()).diff(...args),
+  };
+}
+
+function storageOf(installation: Installation): StorageApi {
+  return {
+    usage: async () => (await import("./setup/storage-report.ts")).storageReport(installation),
+    efficiency: async () => (await import("./setup/storage-report.ts")).storageEfficiency(installation),
+    grow: async (sizeBytes) => (await import("./setup/storage-grow.ts")).growStorage(installation, sizeBytes),
+    trim: async (names, options) =>
+      (await import("./setup/storage-trim.ts")).trimStorage(installation, names, options),
   };
 }

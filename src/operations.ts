@@ -2,9 +2,14 @@ import { imageOperations } from "./image/operations.ts";
 import type { Installation } from "./installation.ts";
 import { deinitOperation } from "./setup/deinit.ts";
 import { initOperation } from "./setup/init.ts";
+import { createOperation as createSnapshotOperation } from "./snapshot/operations/create.ts";
+import { deleteOperation as deleteSnapshotOperation } from "./snapshot/operations/delete.ts";
+import { diffOperation } from "./snapshot/operations/diff.ts";
+import { restoreOperation } from "./snapshot/operations/restore.ts";
 import type { Operation } from "./state/journal.ts";
 import { createOperation } from "./vm/operations/create.ts";
 import { deleteOperation } from "./vm/operations/delete.ts";
+import { forkManyOperation } from "./vm/operations/fork-many.ts";
 import { startOperation } from "./vm/operations/start.ts";
 import { stopOperation } from "./vm/operations/stop.ts";
 
@@ -13,8 +18,13 @@ export const operations: readonly Operation<Installation>[] = [
   initOperation(),
   deinitOperation,
   createOperation(),
+  forkManyOperation(),
   startOperation,
   stopOperation,
   deleteOperation,
+  createSnapshotOperation(),
+  restoreOperation(),
+  diffOperation(),
+  deleteSnapshotOperation,
   ...imageOperations,
 ];

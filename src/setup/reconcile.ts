@@ -4,6 +4,7 @@ import { isAlive } from "../host/process-identity.ts";
 import { sweepImages } from "../image/sweep.ts";
 import type { Installation } from "../installation.ts";
 import { sweepKernels } from "../kernel/store.ts";
+import { findSnapshot } from "../state/snapshots.ts";
 import { findVm, listVms } from "../state/vms.ts";
 import type { ReconcileReport } from "../types.ts";
 import { stopVm } from "../vm/lifecycle.ts";
@@ -46,7 +47,13 @@ async function removeLeftovers(installation: Installation): Promise<string[]> {
     removed.push(`folder of VM ${id}`);
   }
   const storage = await installation.storage();
-  for (const vmId of (await storage.list()).vmIds) {
+  const { vmIds, snapshots } = await storage.list();
+  for (const snapshot of snapshots) {
+    if (findSnapshot(installation.db, snapshot.snapshotId) !== undefined) continue;
+    await storage.removeSnapshot(snapshot);
+    removed.push(`snapshot ${snapshot.snapshotId} of VM ${snapshot.vmId}`);
+  }
+  for (const vmId of vmIds) {
     if (findVm(installation.db, vmId) !== undefined) continue;
     await storage.removeVm({ vmId });
     removed.push(`disk of VM ${vmId}`);

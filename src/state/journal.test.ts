@@ -136,6 +136,53 @@ describe("an operation", () => {
   });
 });
 
+describe("an operation's conclusion", () => {
+  const concluding: Operation<World> = {
+    ...make,
+    conclude: (world) => {
+      world.add("concluded");
+      db.run("INSERT INTO settings (key, value) VALUES ('concluded', 'yes')");
+      journal().leave("unmake", ["vm:a"], {});
+    },
+  };
+  const concluded = (): boolean => db.get("SELECT 1 FROM settings WHERE key = 'concluded'") !== undefined;
+
+  test("comes last, and what it leaves is done by whoever has the subject next", async () => {
+    const world: World = new Set();
+    await journal().execute(concluding, ["vm:a"], world, {});
+    expect([...world]).toEqual([...names, "concluded"]);
+    expect(concluded()).toBe(true);
+    expect(await journal().recover(["vm:b"], world)).toEqual([]);
+    expect(await journal().recover(["vm:a"], world)).toMatchObject([{ kind: "unmake", outcome: "finished" }]);
+    expect([...world]).toEqual(["concluded"]);
+    expect(journal().hasWork()).toBe(false);
+  });
+
+  test("that fails has changed nothing in the database, and the steps are undone", async () => {
+    const failing: Operation<World> = {
+      ...concluding,
+      conclude: (world, data) => {
+        concluding.conclude?.(world, data);
+        throw new EmberError("database-failed", "no room");
+      },
+    };
+    const world: World = new Set();
+    await expect(journal().execute(failing, ["vm:a"], world, {})).rejects.toThrow("no room");
+    expect([...world]).toEqual(["concluded"]);
+    expect(concluded()).toBe(false);
+    expect(db.all("SELECT * FROM operations")).toEqual([]);
+  });
+
+  test("is not made up for when the operation is undone after a kill", async () => {
+    const world: World = new Set();
+    await interruptAt(concluding, "three", "after", world);
+    const again = new Journal<World>(db, async () => [concluding]);
+    await again.recover(["vm:a"], world);
+    expect([...world]).toEqual([]);
+    expect(concluded()).toBe(false);
+  });
+});
+
 describe("recovery after a kill at every step", () => {
   for (const killedAt of names) {
     for (const phase of ["before", "after"] as const) {

@@ -29,6 +29,8 @@ export interface Operation<Context> {
   readonly kind: string;
   readonly recovery: "undo" | "finish";
   readonly steps: readonly Step<Context>[];
+  /** Changes the database in the very transaction that ends the operation: it is done or not begun, never undone. */
+  conclude?(context: Context, data: OperationData): void;
   /** Name of the last step that stays when a step failed with this error; undefined undoes everything. */
   keepAfter?(error: EmberError, data: OperationData): string | undefined;
 }
@@ -70,15 +72,16 @@ export class Journal<Context> {
     signal?.throwIfAborted();
     const entry = this.#insert(operation.kind, subjects, data);
     try {
-      const result = await this.#forward(operation, entry, context, signal);
-      this.#delete(entry.id);
-      return result;
+      await this.#forward(operation, entry, context, signal);
+      this.#conclude(operation, entry, context);
     } catch (thrown) {
       const error = signal?.aborted === true ? interrupted(thrown) : toEmberError(thrown);
       if (operation.recovery === "finish") this.#abandon(entry.id);
       else await this.#settle(operation, entry, context, operation.keepAfter?.(error, entry.data));
       throw error;
     }
+    if (operation.conclude !== undefined) this.#observe(operation.kind, "conclude", "after");
+    return entry.data;
   }
 
   /**
@@ -125,7 +128,7 @@ export class Journal<Context> {
     entry: Entry,
     context: Context,
     signal: AbortSignal | undefined,
-  ): Promise<OperationData> {
+  ): Promise<void> {
     for (const [index, step] of operation.steps.entries()) {
       if (operation.recovery === "undo") signal?.throwIfAborted();
       entry.begun = index + 1;
@@ -135,7 +138,18 @@ export class Journal<Context> {
       if (more !== undefined) entry.data = { ...entry.data, ...more };
       this.#observe(operation.kind, step.name, "after");
     }
-    return entry.data;
+  }
+
+  #conclude(operation: Operation<Context>, entry: Entry, context: Context): void {
+    if (operation.conclude === undefined) {
+      this.#delete(entry.id);
+      return;
+    }
+    this.#observe(operation.kind, "conclude", "before");
+    this.#db.transaction(() => {
+      operation.conclude?.(context, entry.data);
+      this.#delete(entry.id);
+    });
   }
 
   /** Brings a cut-short operation to rest. On failure it stays in the journal, owned by nobody. */
@@ -146,9 +160,13 @@ export class Journal<Context> {
     keep: string | undefined,
   ): Promise<void> {
     try {
-      if (operation.recovery === "finish") await this.#forward(operation, entry, context, undefined);
-      else await this.#backward(operation, entry, context, keep);
-      this.#delete(entry.id);
+      if (operation.recovery === "finish") {
+        await this.#forward(operation, entry, context, undefined);
+        this.#conclude(operation, entry, context);
+      } else {
+        await this.#backward(operation, entry, context, keep);
+        this.#delete(entry.id);
+      }
     } catch (error) {
       this.#abandon(entry.id);
       throw notSettled(operation, error);

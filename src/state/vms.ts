@@ -143,6 +143,10 @@ export function setVmSizes(
   );
 }
 
+export function setVmDiskBytes(db: Database, id: string, diskBytes: number): void {
+  db.run("UPDATE vms SET disk_bytes = ? WHERE id = ?", diskBytes, id);
+}
+
 export function setVmStatus(db: Database, id: string, status: VmStatus): void {
   db.run("UPDATE vms SET status = ? WHERE id = ?", status, id);
 }

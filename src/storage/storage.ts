@@ -115,7 +115,8 @@ export interface Storage {
    *  is too full to run on), `io-failed`. */
   activate(vm: VmDisk): Promise<DiskLocation>;
 
-  /** Undoes `activate`; nothing has the disk open any more. Clones need no activation. */
+  /** Undoes `activate`, and what a clone left active; nothing has the disk open any more. Works on a storage that is
+   *  not open, or broken. */
   deactivate(vm: VmDisk): Promise<void>;
 
   /** Makes a VM's disk larger; the same size again succeeds. Throws `unsupported` for smaller, `vm-not-found`,

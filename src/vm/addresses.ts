@@ -21,33 +21,45 @@ export function checkSubnet(text: string, blockPrefix: number): Network4 {
 }
 
 /**
- * First address of the lowest block of the subnet that no VM has. Must run in the transaction that inserts the VM,
- * so that two commands at once never choose the same. Throws `addresses-exhausted`.
+ * First addresses of the `count` lowest blocks of the subnet that no VM has. Must run in the transaction that inserts
+ * the VMs, so that two commands at once never choose the same. Throws `addresses-exhausted`.
  */
-export function freeBlock(db: Database, subnet: Network4, blockPrefix: number): number {
+export function freeBlocks(db: Database, subnet: Network4, blockPrefix: number, count: number): number[] {
   const step = sizeOf(blockPrefix);
   const end = subnet.base + sizeOf(subnet.prefix);
-  const taken = db.all(
-    "SELECT block_base FROM vms WHERE block_base >= ? AND block_base < ? ORDER BY block_base",
-    subnet.base,
-    end,
+  const taken = db
+    .all(
+      "SELECT block_base FROM vms WHERE block_base >= ? AND block_base < ? ORDER BY block_base",
+      subnet.base,
+      end,
+    )
+    .map((row) => integer(row, "block_base"));
+  const free: number[] = [];
+  let next = 0;
+  for (let candidate = subnet.base; free.length < count; candidate += step) {
+    if (candidate >= end) throw exhausted(subnet);
+    // VMs may have blocks of another size, from when the installation used another network.
+    while ((taken[next] ?? end) < candidate) next++;
+    if ((taken[next] ?? end) >= candidate + step) free.push(candidate);
+  }
+  return free;
+}
+
+/** The lowest; see `freeBlocks`. */
+export function freeBlock(db: Database, subnet: Network4, blockPrefix: number): number {
+  const [block] = freeBlocks(db, subnet, blockPrefix, 1);
+  if (block === undefined) throw exhausted(subnet);
+  return block;
+}
+
+function exhausted(subnet: Network4): EmberError {
+  return new EmberError(
+    "addresses-exhausted",
+    `every address of ${formatNetwork4(subnet)} is given to a VM`,
+    {
+      hint: "delete VMs, or create this one with --network and another subnet",
+    },
   );
-  let candidate = subnet.base;
-  for (const row of taken) {
-    const base = integer(row, "block_base");
-    if (base >= candidate + step) break;
-    candidate = base - (base % step) + step;
-  }
-  if (candidate >= end) {
-    throw new EmberError(
-      "addresses-exhausted",
-      `every address of ${formatNetwork4(subnet)} is given to a VM`,
-      {
-        hint: "delete VMs, or create this one with --network and another subnet",
-      },
-    );
-  }
-  return candidate;
 }
 
 /** A MAC address from the VM's id: locally administered, the same at every start. */

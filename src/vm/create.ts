@@ -4,8 +4,8 @@ import { ensureImage } from "../image/ensure.ts";
 import { type Installation, newId } from "../installation.ts";
 import { ensureKernel } from "../kernel/ensure.ts";
 import type { OperationData } from "../state/journal.ts";
-import { findVm, getVm, type VmRecord } from "../state/vms.ts";
-import type { CreateVmOptions, ForkVmOptions, TaskOptions } from "../types.ts";
+import { findVm, type VmRecord } from "../state/vms.ts";
+import type { CreateVmOptions, TaskOptions } from "../types.ts";
 import { checkSubnet, macFor } from "./addresses.ts";
 import { recordBootFailure } from "./boot.ts";
 import { checkResources, defaultCpus, defaultMemoryBytes, diskSizeFor } from "./limits.ts";
@@ -49,38 +49,8 @@ export async function createVm(
   return await make(installation, vm, {}, options, [`vm:${name}`, `image:${image.name}`]);
 }
 
-/** Makes a VM whose disk begins as the source's is now. It has keys, an address and a MAC of its own. */
-export async function forkVm(
-  installation: Installation,
-  sourceName: string,
-  options: ForkVmOptions & TaskOptions,
-): Promise<VmRecord> {
-  const name = checkVmName(options.name);
-  const source = getVm(installation.db, sourceName);
-  refuseTaken(installation, name);
-  const sizes = { cpus: options.cpus ?? source.cpus, memoryBytes: options.memoryBytes ?? source.memoryBytes };
-  checkResources(sizes, (await installation.hypervisor()).capabilities());
-  const kernel =
-    options.kernel === undefined ? source.kernel : await ensureKernel(installation, options.kernel, options);
-  const vm: NewVm = {
-    ...source,
-    ...newIdentity(name),
-    ...sizes,
-    ...(await placeOnNetwork(
-      installation,
-      options.network ?? (source.networkMode === "none" ? "none" : undefined),
-    )),
-    name,
-    diskBytes: diskSizeFor(options.diskBytes ?? source.diskBytes, source.diskBytes),
-    kernel,
-    ports: [], // the source has them
-    forkedFrom: source.id,
-  };
-  const data = { sourceId: source.id, sourceName };
-  return await make(installation, vm, data, options, [`vm:${name}`, `vm:${sourceName}`]);
-}
-
-async function make(
+/** Runs the operation that makes `vm`, and returns it. */
+export async function make(
   installation: Installation,
   vm: NewVm,
   data: OperationData,
@@ -122,14 +92,16 @@ async function make(
 }
 
 /** Refuses before a pull is begun; the database's own check, when the VM is written down, is the one that counts. */
-function refuseTaken(installation: Installation, name: string): void {
+export function refuseTaken(installation: Installation, name: string): void {
   if (installation.db.get("SELECT 1 FROM vms WHERE name = ? AND visible = 1", name) === undefined) return;
   throw new EmberError("vm-exists", `a VM named '${name}' exists already`, {
     hint: `choose another name, or remove it with 'ember vm delete ${name}'`,
   });
 }
 
-function newIdentity(name: string): Pick<VmRecord, "id" | "mac" | "hostKey" | "hostPublicKey" | "createdAt"> {
+export function newIdentity(
+  name: string,
+): Pick<VmRecord, "id" | "mac" | "hostKey" | "hostPublicKey" | "createdAt"> {
   const id = newId();
   const keys = makeKeyPair(`ember-${name}`);
   return {
@@ -141,7 +113,7 @@ function newIdentity(name: string): Pick<VmRecord, "id" | "mac" | "hostKey" | "h
   };
 }
 
-async function placeOnNetwork(
+export async function placeOnNetwork(
   installation: Installation,
   wanted: string | undefined,
 ): Promise<{ networkMode: "default" | "none"; subnet: string }> {

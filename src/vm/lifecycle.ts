@@ -9,7 +9,6 @@ import type { StopVmOptions, TaskOptions, UpdateVmOptions } from "../types.ts";
 import { withAgent } from "./agent.ts";
 import { recordBootFailure } from "./boot.ts";
 import { checkResources } from "./limits.ts";
-import { deleteOperation } from "./operations/delete.ts";
 import { startData, startOperation } from "./operations/start.ts";
 import { stopOperation } from "./operations/stop.ts";
 import { refuseTakenPorts } from "./ports.ts";
@@ -91,24 +90,6 @@ export async function resumeVm(installation: Installation, name: string): Promis
     await (await installation.hypervisor()).resume(machineOf(installation, vm, runtime));
     setVmStatus(installation.db, vm.id, "running");
     if (statusOf(vm) === "paused") recordEvent(installation.db, "vm.resumed", name);
-  });
-}
-
-/** Post-condition: nothing of the VM is left. A running VM is only removed with `force`, as if its plug were pulled. */
-export async function deleteVm(
-  installation: Installation,
-  name: string,
-  options: { readonly force?: boolean } & TaskOptions = {},
-): Promise<void> {
-  await changing(installation, name, "delete", options, async (vm) => {
-    const status = statusOf(vm);
-    if (options.force !== true && (status === "running" || status === "paused")) {
-      throw new EmberError("wrong-state", `VM '${name}' is ${status}`, {
-        hint: `stop it first, or take it as it is with 'ember vm delete --force ${name}'`,
-      });
-    }
-    const data = { vmId: vm.id, name };
-    await installation.journal.execute(deleteOperation, [`vm:${name}`], installation, data, options.signal);
   });
 }
 

@@ -6,6 +6,8 @@ import * as observe from "./observe.ts";
 
 // Loaded when called, so that a command loads what it uses: `vm list` is the measure.
 const create = () => import("./create.ts");
+const fork = () => import("./fork.ts");
+const remove = () => import("./delete.ts");
 const lifecycle = () => import("./lifecycle.ts");
 const sessions = () => import("./sessions.ts");
 
@@ -24,9 +26,10 @@ export function createVmApi(installation: Installation, program: readonly string
     restart: async (name, options) => (await lifecycle()).restartVm(installation, name, options),
     pause: async (name) => (await lifecycle()).pauseVm(installation, name),
     resume: async (name) => (await lifecycle()).resumeVm(installation, name),
-    delete: async (name, options) => (await lifecycle()).deleteVm(installation, name, options),
+    delete: async (name, options) => (await remove()).deleteVm(installation, name, options),
     fork: async (source, options) =>
-      createHandle(api, await (await create()).forkVm(installation, source, options), false),
+      createHandle(api, await (await fork()).forkVm(installation, source, options), false),
+    tree: async () => (await import("./tree.ts")).vmTree(installation),
     update: async (name, options) => (await lifecycle()).updateVm(installation, name, options),
     wait: (name, state, options) => observe.waitForVm(installation, name, state, options),
     stats: (names) => observe.vmStats(installation, names),

@@ -1,6 +1,7 @@
 import type { Installation } from "../../installation.ts";
 import { recordEvent } from "../../state/events.ts";
 import type { Operation } from "../../state/journal.ts";
+import { deleteSnapshotRecordsOf } from "../../state/snapshots.ts";
 import { deleteVmRecord, setVmVisible } from "../../state/vms.ts";
 import { haltSteps, removeFolder, required, vmIdOf } from "./steps.ts";
 
@@ -35,6 +36,7 @@ export const deleteOperation: Operation<Installation> = {
       name: "record",
       run: async (installation, data) => {
         installation.db.transaction(() => {
+          deleteSnapshotRecordsOf(installation.db, vmIdOf(data));
           deleteVmRecord(installation.db, vmIdOf(data));
           recordEvent(installation.db, "vm.deleted", required(data, "name"));
         });

@@ -39,6 +39,7 @@ export const startSteps: readonly VmStep[] = [
     },
     undo: async (installation, data) => {
       await killMachine(installation, vmIdOf(data));
+      await (await installation.storage()).deactivate({ vmId: vmIdOf(data) });
       removeInitrd(installation, vmIdOf(data));
       await (await installation.network()).detach(vmIdOf(data));
       setVmHalted(installation.db, vmIdOf(data), data["startedBefore"] === "yes" ? "stopped" : "created");
@@ -120,7 +121,7 @@ async function startHypervisor(
       kernelPath: kernel.bootPath,
       initrdPath: initrdPath(installation, vm.id),
       bootArguments: vm.bootArguments,
-      drives: [{ ...storage.locate({ vmId: vm.id }), readOnly: false }],
+      drives: [{ ...(await storage.activate({ vmId: vm.id })), readOnly: false }],
       nic: attachment.nic,
       consoleLog,
     },

@@ -61,4 +61,12 @@ export const haltSteps: readonly VmStep[] = [
       return undefined;
     },
   },
+  {
+    name: "deactivate",
+    run: async (installation, data) => {
+      // Not opened: a VM can be stopped when its storage is broken.
+      await (await installation.storageDriver()).deactivate({ vmId: vmIdOf(data) });
+      return undefined;
+    },
+  },
 ];

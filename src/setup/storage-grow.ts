@@ -1,0 +1,18 @@
+import { EmberError } from "../errors/ember-error.ts";
+import type { Installation } from "../installation.ts";
+import { recordEvent } from "../state/events.ts";
+
+/** Makes the storage larger while VMs run. Throws `unsupported` for a storage without a size of its own. */
+export async function growStorage(installation: Installation, sizeBytes: number | undefined): Promise<void> {
+  await installation.holding(["installation"], "ember storage grow", async () => {
+    const storage = await installation.storage();
+    if (storage.expand === undefined) {
+      throw new EmberError("unsupported", `this ${storage.name} storage has no size of its own`, {
+        hint: `it uses the file system of '${installation.storageConfig.folder}': make that one larger`,
+      });
+    }
+    await storage.expand(sizeBytes);
+    const { capacityBytes } = await storage.usage();
+    recordEvent(installation.db, "storage.grown", storage.name, { capacityBytes });
+  });
+}

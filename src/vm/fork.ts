@@ -1,0 +1,108 @@
+import { EmberError } from "../errors/ember-error.ts";
+import { type Installation, newId } from "../installation.ts";
+import { ensureKernel } from "../kernel/ensure.ts";
+import { getVm, type VmRecord } from "../state/vms.ts";
+import type { ForkVmOptions, TaskOptions } from "../types.ts";
+import { make, newIdentity, placeOnNetwork, refuseTaken } from "./create.ts";
+import { startVm } from "./lifecycle.ts";
+import { checkResources, diskSizeFor } from "./limits.ts";
+import { checkVmName } from "./names.ts";
+import type { NewVm } from "./operations/create.ts";
+import { forkManyOperation } from "./operations/fork-many.ts";
+
+const mostForks = 1000;
+
+/**
+ * Makes VMs whose disks begin as the source's is now: one, or with `count` that many of one moment. Each has keys, an
+ * address and a MAC of its own. Returns the first.
+ */
+export async function forkVm(
+  installation: Installation,
+  sourceName: string,
+  options: ForkVmOptions & TaskOptions,
+): Promise<VmRecord> {
+  const names = forkNames(options.name, options.count);
+  const source = getVm(installation.db, sourceName);
+  for (const name of names) refuseTaken(installation, name);
+  const like = await forkOf(installation, source, options);
+  const vms = names.map((name): NewVm => ({ ...like, ...newIdentity(name), name }));
+  const [first] = vms;
+  if (first === undefined) throw new EmberError("internal", "no fork was asked for");
+  if (options.count === undefined) {
+    const data = { sourceId: source.id, sourceName };
+    return await make(installation, first, data, options, [`vm:${first.name}`, `vm:${sourceName}`]);
+  }
+  await makeMany(installation, source, vms, options);
+  if (options.start ?? true) await startAll(installation, names, options);
+  return getVm(installation.db, first.name);
+}
+
+/** Throws `usage`, `invalid-name`. */
+function forkNames(name: string, count: number | undefined): string[] {
+  if (count === undefined) return [checkVmName(name)];
+  if (!Number.isInteger(count) || count < 1 || count > mostForks) {
+    throw new EmberError("usage", `${count} forks cannot be made at once`, {
+      hint: `ask for 1 to ${mostForks}`,
+    });
+  }
+  return Array.from({ length: count }, (_, index) => checkVmName(`${name}-${index + 1}`));
+}
+
+/** What all forks have in common. */
+async function forkOf(
+  installation: Installation,
+  source: VmRecord,
+  options: ForkVmOptions & TaskOptions,
+): Promise<NewVm> {
+  const sizes = { cpus: options.cpus ?? source.cpus, memoryBytes: options.memoryBytes ?? source.memoryBytes };
+  checkResources(sizes, (await installation.hypervisor()).capabilities());
+  const kernel =
+    options.kernel === undefined ? source.kernel : await ensureKernel(installation, options.kernel, options);
+  const network = options.network ?? (source.networkMode === "none" ? "none" : undefined);
+  return {
+    ...source,
+    ...sizes,
+    ...(await placeOnNetwork(installation, network)),
+    diskBytes: diskSizeFor(options.diskBytes ?? source.diskBytes, source.diskBytes),
+    kernel,
+    ports: [], // the source has them
+    forkedFrom: source.id,
+  };
+}
+
+async function makeMany(
+  installation: Installation,
+  source: VmRecord,
+  vms: readonly NewVm[],
+  options: ForkVmOptions & TaskOptions,
+): Promise<void> {
+  const subjects = vms.map((vm) => `vm:${vm.name}`);
+  const data = {
+    sourceId: source.id,
+    sourceName: source.name,
+    snapshotId: newId(),
+    vmIds: vms.map((vm) => vm.id).join(","),
+    fullCopy: options.fullCopy === true ? "yes" : "no",
+  };
+  const { signal } = options;
+  await installation.holding(
+    [`vm:${source.name}`, ...subjects],
+    `ember vm fork ${source.name}`,
+    async () => {
+      const operation = forkManyOperation(vms, options.onProgress);
+      await installation.journal.execute(operation, subjects, installation, data, signal);
+    },
+    { signal },
+  );
+}
+
+async function startAll(
+  installation: Installation,
+  names: readonly string[],
+  options: TaskOptions,
+): Promise<void> {
+  for (const [index, name] of names.entries()) {
+    options.onProgress?.({ step: `booting ${name} (${index + 1} of ${names.length})` });
+    await startVm(installation, name, options.signal === undefined ? {} : { signal: options.signal });
+  }
+}
