@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, statfsSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -21,17 +22,32 @@ export class BenchInstallation implements Disposable {
     ),
   };
 
+  get #rootfs(): string {
+    return join(this.home, "rootfs.tar");
+  }
+
   /** Runs `ember ARGS...`; returns the wall time of the whole process in milliseconds. */
   ember(...args: string[]): number {
     return timeProcess([executable, ...args], this.env);
   }
 
-  prepare(): void {
-    const rootfs = join(this.home, "rootfs.tar");
-    writeBusyboxTar(rootfs);
-    this.ember("init");
-    this.ember("image", "import", rootfs, "--name", "busybox");
+  prepare(init: readonly string[] = []): void {
+    writeBusyboxTar(this.#rootfs);
+    this.ember("init", ...init);
+    this.importImage("busybox");
     this.ember("kernel", "pull", "debian");
+  }
+
+  importImage(name: string): void {
+    this.ember("image", "import", this.#rootfs, "--name", name);
+  }
+
+  /** What is used of the file system that holds the disks, once everything is written. */
+  usedBytes(): number {
+    const folder = join(this.stateDir, "storage");
+    spawnSync("sync", ["-f", folder]);
+    const { blocks, bfree, bsize } = statfsSync(folder);
+    return (blocks - bfree) * bsize;
   }
 
   /** Copies of one VM's record, with ids and names of their own: what a large installation's list looks like. */

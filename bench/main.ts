@@ -4,6 +4,7 @@ import { measureBoot } from "./boot.ts";
 import { measureExec } from "./exec.ts";
 import { BenchInstallation, executable } from "./installation.ts";
 import { boundResult, interleave, printTable, type Result, ratioResult, timeProcess } from "./measure.ts";
+import { measureStorages } from "./storage.ts";
 
 const gib = 2 ** 30;
 const results: Result[] = [];
@@ -17,6 +18,7 @@ await measureStartup();
 await measureClones();
 results.push(await measureBoot(bench));
 results.push(...(await measureExec(bench)));
+results.push(...(await measureStorages()));
 printTable(results);
 process.exitCode = results.every((result) => result.met) ? 0 : 1;
 

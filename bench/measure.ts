@@ -80,6 +80,25 @@ export function boundResult(what: string, ours: Measurement, boundMs: number): R
   };
 }
 
+/** What ours takes longer than the bare command. */
+export function addedResult(
+  what: string,
+  ours: Measurement,
+  bare: Measurement,
+  against: string,
+  mostAddedMs: number,
+): Result {
+  const addedMs = ours.medianMs - bare.medianMs;
+  return {
+    what,
+    ours: `${ours.medianMs.toFixed(1)} ms`,
+    against: `${against} ${bare.medianMs.toFixed(1)} ms`,
+    ratio: `+${addedMs.toFixed(1)} ms`,
+    target: `<= +${mostAddedMs} ms`,
+    met: addedMs <= mostAddedMs,
+  };
+}
+
 export function printTable(results: readonly Result[]): void {
   const rows = [
     ["", "MEASURED", "OURS", "AGAINST", "RATIO", "TARGET"],
