@@ -93,8 +93,13 @@ async function storageCheck(installation: Installation): Promise<DoctorCheck> {
     const storage = await installation.storage();
     const { freeBytes, capacityBytes } = await storage.usage();
     const detail = `${storage.name}: ${formatSize(freeBytes)} of ${formatSize(capacityBytes)} free`;
-    return freeBytes < capacityBytes / 20
-      ? { ...common, status: "warning", detail, remedy: "delete VMs or images, or see 'ember prune'" }
+    return freeBytes < capacityBytes * 0.15
+      ? {
+          ...common,
+          status: "warning",
+          detail,
+          remedy: "see 'ember storage usage'; delete what is not needed, or 'ember storage grow'",
+        }
       : { ...common, status: "ok", detail, remedy: null };
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);

@@ -51,7 +51,11 @@ export async function initialize(
     const plan = await planFor(installation, options);
     const operation = initOperation(plan);
     const folder = plan.storageFolder;
-    const data = { folder, fresh: existsSync(`${folder}.xfs`) || existsSync(folder) ? "no" : "yes" };
+    const data = {
+      folder,
+      fresh: existsSync(`${folder}.xfs`) || existsSync(folder) ? "no" : "yes",
+      anew: readSetting(installation.db, "storage") === undefined ? "yes" : "no",
+    };
     await installation.journal.execute(operation, ["installation"], installation, data, options.signal);
   });
 }
@@ -169,7 +173,7 @@ export function initOperation(plan?: Plan): Operation<Installation> {
           return undefined;
         },
         undo: async (installation, data) => {
-          if (data["fresh"] === "yes")
+          if (data["anew"] === "yes")
             rmSync(dirname(clientKeyPath(installation)), { recursive: true, force: true });
         },
       },
@@ -180,7 +184,7 @@ export function initOperation(plan?: Plan): Operation<Installation> {
           return undefined;
         },
         undo: async (installation, data) => {
-          const undone = data["fresh"] === "yes" ? settingNames : (["installation-id"] as const);
+          const undone = data["anew"] === "yes" ? settingNames : (["installation-id"] as const);
           for (const name of undone) removeSetting(installation.db, name);
         },
       },
