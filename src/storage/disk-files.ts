@@ -12,9 +12,9 @@ import { rm } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { EmberError, errnoCode } from "../errors/ember-error.ts";
 import { ensurePrivateFolder, syncFolder } from "../host/files.ts";
-import { idsOf, imagePath, type Layout } from "./layout.ts";
+import { checkedId, idsOf, imagePath, type Layout, snapshotPath, snapshotsOf } from "./layout.ts";
 import { publish, syncFile } from "./publish.ts";
-import type { ImageDisk } from "./storage.ts";
+import type { ImageDisk, SnapshotDisk, StorageContent, VmDisk } from "./storage.ts";
 
 // What every storage whose disks are files does in the same way: the folders, and the images' read-only bases.
 
@@ -77,11 +77,29 @@ export async function removeImageFile(layout: Layout, image: ImageDisk): Promise
 }
 
 /** See Storage.list. */
-export function listDisks(layout: Layout): { imageIds: string[]; vmIds: string[] } {
+export function listDisks(layout: Layout): StorageContent {
   return {
     imageIds: idsOf(readdirSync(layout.images), ".ext4"),
     vmIds: idsOf(readdirSync(layout.vms), layout.vmSuffix),
+    snapshots: snapshotsOf(snapshotNames(layout), layout.vmSuffix),
   };
+}
+
+/** Storages of an earlier release have no folder for snapshots until they are opened. */
+function snapshotNames(layout: Layout): string[] {
+  return statIfThere(layout.snapshots) === undefined ? [] : readdirSync(layout.snapshots);
+}
+
+export function snapshotsOfVm(layout: Layout, vm: VmDisk): SnapshotDisk[] {
+  const names = snapshotNames(layout).filter((name) => name.startsWith(`${checkedId(vm.vmId)}-`));
+  return snapshotsOf(names, layout.vmSuffix);
+}
+
+/** Path of a snapshot's file. Throws `snapshot-not-found`. */
+export function existingSnapshot(layout: Layout, snapshot: SnapshotDisk): string {
+  const path = snapshotPath(layout, snapshot);
+  if (statIfThere(path) !== undefined) return path;
+  throw new EmberError("snapshot-not-found", `snapshot '${snapshot.snapshotId}' has no disk`);
 }
 
 /** Throws `io-failed` when the storage's folders are not there. */

@@ -1,15 +1,16 @@
 import { isAbsolute, join } from "node:path";
 import { EmberError } from "../errors/ember-error.ts";
-import type { ImageDisk, StorageConfig, VmDisk } from "./storage.ts";
+import type { ImageDisk, SnapshotDisk, StorageConfig, VmDisk } from "./storage.ts";
 
 /** The folders of a storage whose disks are files. They lie on one file system, so that renames and links work. */
 export interface Layout {
   readonly folder: string;
   readonly images: string;
   readonly vms: string;
+  readonly snapshots: string;
   /** Disks in the making, and what a killed command left of them; see scratch.ts. */
   readonly staging: string;
-  /** What a VM's disk file ends with. */
+  /** What the files of a VM's disk and of its snapshots end with. */
   readonly vmSuffix: ".ext4" | ".qcow2";
 }
 
@@ -23,6 +24,7 @@ export function layoutOf(config: StorageConfig, vmSuffix: Layout["vmSuffix"]): L
     folder,
     images: join(folder, "images"),
     vms: join(folder, "vms"),
+    snapshots: join(folder, "snapshots"),
     staging: join(folder, "staging"),
     vmSuffix,
   };
@@ -46,6 +48,21 @@ export function imagePath(layout: Layout, image: ImageDisk): string {
 
 export function vmPath(layout: Layout, vm: VmDisk): string {
   return join(layout.vms, `${checkedId(vm.vmId)}${layout.vmSuffix}`);
+}
+
+/** Named after its VM first, so that a VM's snapshots can be told from the folder alone. */
+export function snapshotPath(layout: Layout, { vmId, snapshotId }: SnapshotDisk): string {
+  return join(layout.snapshots, `${checkedId(vmId)}-${checkedId(snapshotId)}${layout.vmSuffix}`);
+}
+
+/** The snapshots among file names that end with `suffix`. */
+export function snapshotsOf(names: readonly string[], suffix: string): SnapshotDisk[] {
+  return names
+    .filter((name) => name.endsWith(suffix))
+    .sort()
+    .map((name) => name.slice(0, -suffix.length).split("-"))
+    .filter((ids) => ids.length === 2 && ids.every((id) => idForm.test(id)))
+    .map(([vmId = "", snapshotId = ""]) => ({ vmId, snapshotId }));
 }
 
 /** The ids among file names that end with `suffix`; anything else in the folder is not the storage's. */

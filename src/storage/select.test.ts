@@ -12,7 +12,8 @@ import {
 } from "../../test/contract/storage/place.ts";
 import { run } from "../host/run.ts";
 import { setToolEnvironment } from "../host/tools.ts";
-import { chooseStorage, defaultBackingBytes, type StorageWish } from "./select.ts";
+import type { StorageWish } from "./choice.ts";
+import { chooseAuto, chooseQcow2, chooseReflink, defaultBackingBytes } from "./select.ts";
 
 setDefaultTimeout(120_000);
 const reason = skipReason("choice of a storage", {
@@ -27,7 +28,9 @@ async function on(kind: "btrfs" | "ext4") {
   return {
     host: host.path,
     stateDir,
-    choose: (wish: Partial<StorageWish> = {}) => chooseStorage({ storage: "auto", stateDir, ...wish }),
+    choose: (wish: Partial<StorageWish> = {}) => chooseAuto({ stateDir, ...wish }),
+    reflink: (wish: Partial<StorageWish> = {}) => chooseReflink({ stateDir, ...wish }),
+    qcow2: (wish: Partial<StorageWish> = {}) => chooseQcow2({ stateDir, ...wish }),
     [Symbol.asyncDispose]: async () => {
       await unmountAll(join(stateDir, "storage"));
       await host[Symbol.asyncDispose]();
@@ -42,7 +45,7 @@ describe.skipIf(reason !== undefined)("choice of a storage", () => {
     expect(config).toEqual({ driver: "reflink", folder: join(it.stateDir, "storage") });
     expect(why).toStartWith("reflink: the file system of");
     expect(readdirSync(it.stateDir)).toEqual([]);
-    expect((await it.choose({ storage: "reflink" })).config).toEqual(config);
+    expect((await it.reflink()).config).toEqual(config);
   });
 
   test("else root gets a file system of its own, the same one the second time", async () => {
@@ -67,7 +70,7 @@ describe.skipIf(reason !== undefined)("choice of a storage", () => {
       const { config, reason: why } = await it.choose();
       expect(config).toEqual({ driver: "qcow2", folder: join(it.stateDir, "storage") });
       expect(why).toContain("only root can mount");
-      expect(await codeOf(it.choose({ storage: "reflink" }))).toBe("storage-cannot-clone");
+      expect(await codeOf(it.reflink())).toBe("storage-cannot-clone");
       expect(await codeOf(it.choose({ sizeBytes: gib }))).toBe("storage-cannot-clone");
     } finally {
       getuid.mockRestore();
@@ -79,7 +82,7 @@ describe.skipIf(reason !== undefined)("choice of a storage", () => {
     await using it = await on("ext4");
     await run("fallocate", ["-l", "340M", join(it.host, "filler")]); // no room for the XFS's log
     expect((await it.choose()).config.driver).toBe("qcow2");
-    expect(await codeOf(it.choose({ storage: "reflink" }))).toBe("disk-full");
+    expect(await codeOf(it.reflink())).toBe("disk-full");
     expect(existsSync(join(it.stateDir, "storage.xfs"))).toBe(false);
   });
 
@@ -104,13 +107,13 @@ describe.skipIf(reason !== undefined)("choice of a storage", () => {
     expect(await codeOf(it.choose({ storagePath: join(it.stateDir, "b"), sizeBytes: mib }))).toBe(
       "invalid-size",
     );
-    expect(await codeOf(it.choose({ storage: "qcow2", sizeBytes: gib }))).toBe("usage");
+    expect(await codeOf(it.qcow2({ sizeBytes: gib }))).toBe("usage");
   });
 
   test("names and places that are asked for are honoured", async () => {
     await using it = await on("btrfs");
     const folder = join(it.host, "elsewhere", "disks");
-    expect((await it.choose({ storage: "qcow2", storagePath: folder })).config).toEqual({
+    expect((await it.qcow2({ storagePath: folder })).config).toEqual({
       driver: "qcow2",
       folder,
     });

@@ -2,12 +2,12 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { EmberError, toEmberError } from "../errors/ember-error.ts";
 import { findTool } from "../host/tools.ts";
+import type { StorageChoice, StorageWish } from "./choice.ts";
 import { makeParent, statIfThere } from "./disk-files.ts";
 import { cannotClone } from "./failure.ts";
 import { leastBackingBytes } from "./reflink/backing-file.ts";
 import { canClone } from "./reflink/clone.ts";
 import { createReflink } from "./reflink/driver.ts";
-import type { StorageChoice, StorageWish } from "./choice.ts";
 import type { StorageConfig } from "./storage.ts";
 import { freeBytes } from "./usage.ts";
 

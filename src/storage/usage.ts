@@ -13,6 +13,7 @@ export async function fileSystemUsage(folder: string, lowerFolder?: string): Pro
   return {
     capacityBytes,
     usedBytes: capacityBytes - facts.bfree * facts.bsize,
+    reservedBytes: null,
     freeBytes: Math.min(upperFreeBytes, lowerFreeBytes),
   };
 }

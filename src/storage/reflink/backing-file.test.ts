@@ -164,7 +164,7 @@ describe.skipIf(reason !== undefined)("the storage's own XFS", () => {
     await place.storage.init();
     rmSync(join(folder, "vms"), { recursive: true }); // killed between mount and the folders
     await place.storage.init();
-    expect(await place.storage.list()).toEqual({ imageIds: [], vmIds: [] });
+    expect(await place.storage.list()).toEqual({ imageIds: [], vmIds: [], snapshots: [] });
   });
 
   test("that is gone, or hidden by another mount, is said to be", async () => {

@@ -1,7 +1,8 @@
 import { constants, existsSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { chmod, copyFile, rm, truncate } from "node:fs/promises";
-import { join } from "node:path";
+import { chmod, copyFile, rename, rm, truncate } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { EmberError } from "../../errors/ember-error.ts";
+import { syncFolder } from "../../host/files.ts";
 import { run } from "../../host/run.ts";
 import { cannotClone, isCannotShare } from "../failure.ts";
 import { checkSize } from "../layout.ts";
@@ -45,6 +46,12 @@ async function shareOrCopy(source: string, target: string, fullCopy: boolean, fo
   }
 }
 
+/** Where a clone is made before it gets its name, and what for. */
+interface Staging {
+  readonly folder: string;
+  readonly id: string;
+}
+
 /**
  * `final` as a clone of `source`, of the wanted size, writable by the owner. Post-condition: it is there in full,
  * also after power loss, or nothing is under its name. Idempotent for the same size.
@@ -53,18 +60,46 @@ async function shareOrCopy(source: string, target: string, fullCopy: boolean, fo
 export async function cloneFile(
   source: string,
   final: string,
-  staging: { readonly folder: string; readonly id: string },
+  staging: Staging,
   options: CloneOptions,
 ): Promise<void> {
   checkSize(options.sizeBytes, statSync(source).size);
   if (existsSync(final)) return checkSame(final, options.sizeBytes, staging.id);
-  const scratch = join(staging.folder, scratchName("new", staging.id));
-  try {
+  await staged(staging, async (scratch) => {
     await shareOrCopy(source, scratch, options.fullCopy === true, staging.folder);
     await chmod(scratch, 0o600); // the base's mode came along: read-only
     await truncate(scratch, options.sizeBytes);
     await syncFile(scratch);
     if (!(await publish(scratch, final))) checkSame(final, options.sizeBytes, staging.id);
+  });
+}
+
+/** `final` as `source` is now, read-only. Post-condition as for `cloneFile`. Idempotent: what is there is kept. */
+export async function snapshotFile(source: string, final: string, staging: Staging): Promise<void> {
+  if (existsSync(final)) return;
+  await staged(staging, async (scratch) => {
+    await shareOrCopy(source, scratch, false, staging.folder);
+    await chmod(scratch, 0o400);
+    await syncFile(scratch);
+    await publish(scratch, final);
+  });
+}
+
+/** Puts a clone of `source` in the place of `disk`, in one step. Post-condition: survives power loss. */
+export async function restoreFile(source: string, disk: string, staging: Staging): Promise<void> {
+  await staged(staging, async (scratch) => {
+    await shareOrCopy(source, scratch, false, staging.folder);
+    await chmod(scratch, 0o600);
+    await syncFile(scratch);
+    await rename(scratch, disk);
+    syncFolder(dirname(disk));
+  });
+}
+
+async function staged(staging: Staging, make: (scratch: string) => Promise<void>): Promise<void> {
+  const scratch = join(staging.folder, scratchName("new", staging.id));
+  try {
+    await make(scratch);
   } finally {
     await rm(scratch, { force: true });
   }

@@ -1,8 +1,9 @@
-import { readdirSync, rmdirSync, statSync } from "node:fs";
+import { mkdirSync, readdirSync, rmdirSync, statSync } from "node:fs";
 import { rm, truncate } from "node:fs/promises";
 import { EmberError } from "../../errors/ember-error.ts";
 import { ensurePrivateFolder, syncFolder } from "../../host/files.ts";
 import {
+  existingSnapshot,
   imageStagingPath,
   importImageFile,
   listDisks,
@@ -12,16 +13,17 @@ import {
   removeFolders,
   removeIfEmpty,
   removeImageFile,
+  snapshotsOfVm,
   statIfThere,
 } from "../disk-files.ts";
 import { attempt, cannotClone } from "../failure.ts";
-import { checkSize, imagePath, type Layout, layoutOf, vmPath } from "../layout.ts";
+import { checkedId, checkSize, imagePath, type Layout, layoutOf, snapshotPath, vmPath } from "../layout.ts";
 import { syncFile } from "../publish.ts";
 import { sweepScratch } from "../scratch.ts";
-import type { CloneOptions, Storage, StorageConfig, VmDisk } from "../storage.ts";
+import type { CloneOptions, ReadableDisk, Storage, StorageConfig, VmDisk } from "../storage.ts";
 import { fileSystemUsage } from "../usage.ts";
 import { type BackingFile, backingFileOf } from "./backing-file.ts";
-import { canClone, cloneFile } from "./clone.ts";
+import { canClone, cloneFile, restoreFile, snapshotFile } from "./clone.ts";
 
 /**
  * Disks as raw files on a file system that shares blocks between files (btrfs, XFS): the one that holds the state
@@ -36,7 +38,13 @@ export function createReflink(config: StorageConfig): Storage {
 
   return {
     name: "reflink",
-    capabilities: { clones: true, independentClones: true, clonesOpenDisks: true },
+    capabilities: {
+      clones: true,
+      independentClones: true,
+      independentForks: true,
+      clonesOpenDisks: true,
+      growsOpenDisks: true,
+    },
 
     init: () => guarded(`set up the storage at '${layout.folder}'`, () => init(layout, backing)),
     open: () => guarded(`open the storage at '${layout.folder}'`, () => open(layout, backing)),
@@ -67,30 +75,80 @@ export function createReflink(config: StorageConfig): Storage {
         return clone(layout, vmIfThere(source), final, vm, options);
       }),
     locate: (vm) => ({ path: vmPath(layout, vm), format: "raw" }),
+    activate: (vm) => guarded("open a VM's disk", async () => ({ path: vmIfThere(vm), format: "raw" })),
+    deactivate: async (vm) => void checkedId(vm.vmId), // a file is always there
     grow: (vm, sizeBytes) =>
       guarded("grow a VM's disk", async () => {
         const path = vmIfThere(vm);
         await growFile(path, sizeBytes);
       }),
 
-    removeImage: (image) => guarded("remove an image", () => removeImageFile(layout, image)),
-    removeVm: (vm) =>
-      guarded("remove a VM's disk", async () => {
-        await rm(vmPath(layout, vm), { force: true });
-        syncFolder(layout.vms);
+    snapshot: (snapshot) =>
+      guarded("make a snapshot", async () => {
+        const final = snapshotPath(layout, snapshot);
+        const source = vmIfThere(snapshot);
+        backing?.checkRoom();
+        await snapshotFile(source, final, { folder: layout.staging, id: snapshot.snapshotId });
       }),
+    restore: (snapshot) =>
+      guarded("restore a snapshot", async () => {
+        const vm = vmIfThere(snapshot);
+        const source = existingSnapshot(layout, snapshot);
+        backing?.checkRoom();
+        await restoreFile(source, vm, { folder: layout.staging, id: snapshot.vmId });
+      }),
+    cloneSnapshot: (source, vm, options) =>
+      guarded("clone a snapshot", async () => {
+        const final = vmPath(layout, vm);
+        backing?.checkRoom();
+        return clone(layout, existingSnapshot(layout, source), final, vm, options);
+      }),
+    readSnapshot: (snapshot) =>
+      guarded("read a snapshot", async () => readable(existingSnapshot(layout, snapshot))),
+    removeSnapshot: (snapshot) =>
+      guarded("remove a snapshot", async () => {
+        await rm(snapshotPath(layout, snapshot), { force: true });
+        syncFolder(layout.snapshots);
+      }),
+
+    removeImage: (image) => guarded("remove an image", () => removeImageFile(layout, image)),
+    removeVm: (vm) => guarded("remove a VM's disk", () => removeVm(layout, vm)),
     list: () => guarded("list the disks", async () => listDisks(layout)),
     usage: () =>
       guarded("measure the storage", () =>
         fileSystemUsage(layout.folder, backing === undefined ? undefined : backing.hostFolder),
       ),
+    diskUsage: () => guarded("measure the disks", async () => []),
     occupiedBytes: (vm) => guarded("measure a VM's disk", async () => statSync(vmIfThere(vm)).blocks * 512),
+  };
+}
+
+/** The disk goes last: until nothing is left of the VM, `list` names it. */
+async function removeVm(layout: Layout, vm: VmDisk): Promise<void> {
+  const path = vmPath(layout, vm);
+  const snapshots = snapshotsOfVm(layout, vm);
+  for (const snapshot of snapshots) await rm(snapshotPath(layout, snapshot), { force: true });
+  if (snapshots.length > 0) syncFolder(layout.snapshots);
+  await rm(path, { force: true });
+  syncFolder(layout.vms);
+}
+
+function readable(path: string): ReadableDisk {
+  return {
+    path,
+    format: "raw",
+    sizeBytes: statSync(path).size,
+    [Symbol.asyncDispose]: async () => undefined, // nothing is held open
   };
 }
 
 function existing(path: string, vm: VmDisk): string {
   if (statIfThere(path) === undefined) throw new EmberError("vm-not-found", `VM '${vm.vmId}' has no disk`);
   return path;
+}
+
+function foldersOf({ images, vms, snapshots, staging }: Layout): string[] {
+  return [images, vms, snapshots, staging];
 }
 
 async function init(layout: Layout, backing: BackingFile | undefined): Promise<void> {
@@ -101,7 +159,7 @@ async function init(layout: Layout, backing: BackingFile | undefined): Promise<v
     if (readdirSync(layout.folder).length === 0) rmdirSync(layout.folder);
     throw cannotClone(layout.folder);
   }
-  makeFolders(layout.folder, [layout.images, layout.vms, layout.staging]);
+  makeFolders(layout.folder, foldersOf(layout));
   sweepScratch(layout.folder);
   sweepScratch(layout.staging);
 }
@@ -109,6 +167,7 @@ async function init(layout: Layout, backing: BackingFile | undefined): Promise<v
 async function open(layout: Layout, backing: BackingFile | undefined): Promise<void> {
   await backing?.open();
   readStaging(layout);
+  mkdirSync(layout.snapshots, { recursive: true, mode: 0o700 }); // storages of an earlier release have none
   sweepScratch(layout.staging);
 }
 
@@ -116,7 +175,7 @@ async function deinit(layout: Layout, backing: BackingFile | undefined, purge: b
   if (backing !== undefined) {
     await backing.deinit(purge);
   } else if (purge) {
-    await removeFolders([layout.images, layout.vms, layout.staging]);
+    await removeFolders(foldersOf(layout));
   }
   if (purge) removeIfEmpty(layout.folder);
 }

@@ -90,7 +90,7 @@ export function cloneTests(factory: StorageFactory): void {
       await storage.removeVm({ vmId: vmId(1) });
       await storage.removeVm({ vmId: vmId(2) });
       await storage.removeImage({ imageId });
-      expect(await storage.list()).toEqual({ imageIds: [], vmIds: [] });
+      expect(await storage.list()).toEqual({ imageIds: [], vmIds: [], snapshots: [] });
     });
 
     test("cloning again succeeds for the same size, and refuses another without touching the disk", async () => {

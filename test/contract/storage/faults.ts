@@ -59,7 +59,7 @@ export function faultTests(factory: StorageFactory): void {
         ];
         for (const call of calls) expect(await codeOf(call())).toBe("invalid-name");
       }
-      expect(await storage.list()).toEqual({ imageIds: [imageId], vmIds: [vmId(1)] });
+      expect(await storage.list()).toEqual({ imageIds: [imageId], vmIds: [vmId(1)], snapshots: [] });
     });
 
     test("what a killed command left is removed by open and by init, what a living one needs is kept", async () => {
@@ -75,7 +75,7 @@ export function faultTests(factory: StorageFactory): void {
         await again();
         expect(readdirSync(staging)).toEqual([living]);
       }
-      expect(await storage.list()).toEqual({ imageIds: [], vmIds: [] });
+      expect(await storage.list()).toEqual({ imageIds: [], vmIds: [], snapshots: [] });
     });
 
     const noMounts = skipReason("a full storage", {

@@ -108,7 +108,7 @@ export function lifecycleTests(factory: StorageFactory): void {
         await storage.cloneImage({ imageId }, { vmId: vmId(number) }, { sizeBytes: imageBytes });
       }
       writeFileSync(join(config.folder, "vms", "notes.txt"), "not a disk");
-      expect(await storage.list()).toEqual({ imageIds: [imageId], vmIds: [vmId(1), vmId(2)] });
+      expect(await storage.list()).toEqual({ imageIds: [imageId], vmIds: [vmId(1), vmId(2)], snapshots: [] });
       await storage.removeVm({ vmId: vmId(1) });
       await storage.removeVm({ vmId: vmId(1) });
       expect((await storage.list()).vmIds).toEqual([vmId(2)]);
@@ -116,7 +116,7 @@ export function lifecycleTests(factory: StorageFactory): void {
       writeFileSync(await storage.stagingPath(imageId), "half an image");
       await storage.removeImage({ imageId });
       await storage.removeImage({ imageId });
-      expect(await storage.list()).toEqual({ imageIds: [], vmIds: [] });
+      expect(await storage.list()).toEqual({ imageIds: [], vmIds: [], snapshots: [] });
       expect(readdirSync(join(config.folder, "staging"))).toEqual([]);
     });
 
