@@ -1,8 +1,12 @@
 import { describe, setDefaultTimeout, test } from "bun:test";
 import { cloneTests } from "./storage/clones.ts";
 import { faultTests } from "./storage/faults.ts";
+import { fullTests } from "./storage/full.ts";
+import { killTests } from "./storage/kills.ts";
 import { lifecycleTests } from "./storage/lifecycle.ts";
 import { type StorageFactory, skipReason } from "./storage/place.ts";
+import { snapshotTests } from "./storage/snapshots.ts";
+import { usageTests } from "./storage/usage.ts";
 
 /**
  * What every storage driver must do (src/storage/storage.ts), run over one driver on one kind of file system.
@@ -18,6 +22,10 @@ export function storageContract(name: string, factory: StorageFactory): void {
     }
     lifecycleTests(factory);
     cloneTests(factory);
+    snapshotTests(factory);
+    usageTests(factory);
     faultTests(factory);
+    fullTests(factory);
+    killTests(factory);
   });
 }

@@ -2,36 +2,32 @@ import { join } from "node:path";
 import { lookUpTool } from "../../../src/host/tools.ts";
 import { createQcow2 } from "../../../src/storage/qcow2/driver.ts";
 import { createReflink } from "../../../src/storage/reflink/driver.ts";
-import type { StorageConfig } from "../../../src/storage/storage.ts";
 import {
   loopMount,
   mib,
   missingForMounts,
   type StorageFactory,
-  type StorageUnderTest,
+  type StorageFacts,
   scratchFolder,
+  underTest,
   unmountAll,
 } from "./place.ts";
-
-function underTest(
-  driver: StorageFactory["driver"],
-  config: StorageConfig,
-  release: () => Promise<void>,
-): StorageUnderTest {
-  return {
-    storage: driver.create(config),
-    config,
-    again: () => driver.create(config),
-    [Symbol.asyncDispose]: release,
-  };
-}
 
 const reflink: StorageFactory["driver"] = { name: "reflink", create: createReflink };
 const qcow2: StorageFactory["driver"] = { name: "qcow2", create: createQcow2 };
 
+const files: StorageFacts = {
+  diskFiles: true,
+  mountsFolder: false,
+  slackBytes: 256 * 1024,
+  freesOverwritten: true,
+  unknown: [],
+};
+
 /** `reflink` in a folder of a btrfs that was there before. */
 export const reflinkOnBtrfs: StorageFactory = {
   driver: reflink,
+  facts: files,
   missing: () => missingForMounts("btrfs", ["mkfs.btrfs"]),
   async make({ folderName = "storage", small = false } = {}) {
     // Mixed: data and metadata share what space there is, so full is full.
@@ -45,6 +41,7 @@ export const reflinkOnBtrfs: StorageFactory = {
 /** `reflink` on the XFS file system that its own `init` makes and mounts. */
 export const reflinkOnOwnXfs: StorageFactory = {
   driver: reflink,
+  facts: { ...files, mountsFolder: true },
   missing: () => missingForMounts("xfs", ["mkfs.xfs", "flock"]),
   async make({ folderName = "storage" } = {}) {
     const place = scratchFolder();
@@ -60,6 +57,7 @@ export const reflinkOnOwnXfs: StorageFactory = {
 /** `qcow2` on a file system that cannot clone. */
 export const qcow2OnExt4: StorageFactory = {
   driver: qcow2,
+  facts: { ...files, freesOverwritten: false },
   missing() {
     const absent = ["qemu-img", "qemu-io"].filter((tool) => lookUpTool(tool) === undefined);
     if (absent.length === 0) return undefined;

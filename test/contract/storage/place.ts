@@ -1,9 +1,23 @@
-import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { errnoCode } from "../../../src/errors/ember-error.ts";
 import { run } from "../../../src/host/run.ts";
 import { lookUpTool } from "../../../src/host/tools.ts";
-import type { Storage, StorageConfig } from "../../../src/storage/storage.ts";
+import type { Storage, StorageConfig, StorageContext } from "../../../src/storage/storage.ts";
+import { contextIn } from "./numbers.ts";
 
 /** A storage that a test may do anything to, not yet initialised. */
 export interface StorageUnderTest extends AsyncDisposable {
@@ -11,15 +25,102 @@ export interface StorageUnderTest extends AsyncDisposable {
   readonly config: StorageConfig;
   /** The same storage as another command would see it. */
   again(): Storage;
+  /** Where the numbers of its disks are kept (numbers.ts). */
+  readonly numbersFolder: string;
+  /** What the driver told the user so far. */
+  readonly notices: readonly string[];
+  /** Uses up all room with something that is no disk; the result gives it back. */
+  fill(): Promise<() => Promise<void>>;
+  /** Names of what is neither a disk nor on its way to be one. */
+  leftovers(): Promise<readonly string[]>;
+}
+
+/** What differs from driver to driver where the interface leaves it open. */
+export interface StorageFacts {
+  /** Each disk is a file in the storage's folder, for the owner alone. */
+  readonly diskFiles: boolean;
+  /** The folder is a mount point, all that is in it ember's. */
+  readonly mountsFolder: boolean;
+  /** By how much what `diskUsage` and `usage` say of one disk may differ from what was written to it. */
+  readonly slackBytes: number;
+  /** What a clone overwrites is its source's alone from then on, and free when the source goes. */
+  readonly freesOverwritten: boolean;
+  /** What `diskUsage` cannot know here: "KIND.FIELD" as in "image.exclusiveBytes". It says null then. */
+  readonly unknown: readonly `${"image" | "vm" | "snapshot"}.${"referencedBytes" | "exclusiveBytes" | "logicalBytes" | "freesBytes"}`[];
 }
 
 export interface StorageFactory {
-  /** The driver's module and constructor, so that a process that is killed can make it too. */
-  readonly driver: { readonly name: string; readonly create: (config: StorageConfig) => Storage };
+  /** The driver's name as `storageDrivers` has it, so that a process that is killed can make it too. */
+  readonly driver: {
+    readonly name: string;
+    readonly create: (config: StorageConfig, context: StorageContext) => Storage;
+  };
+  readonly facts: StorageFacts;
   /** What must be there, as EMBER_REQUIRE names it, and why it is not; undefined when all is there. */
   missing(): { readonly requirement: string; readonly reason: string } | undefined;
   /** `folderName`: how the storage's folder is called. `small`: on a file system that is soon full. */
   make(options?: { readonly folderName?: string; readonly small?: boolean }): Promise<StorageUnderTest>;
+}
+
+/**
+ * A storage with numbers of its own. `release` unmounts, and removes what is outside the storage; `parts` are for a
+ * storage whose disks are no files.
+ */
+export function underTest(
+  driver: StorageFactory["driver"],
+  config: StorageConfig,
+  release: () => Promise<void>,
+  parts: Partial<Pick<StorageUnderTest, "fill" | "leftovers">> = {},
+): StorageUnderTest {
+  const numbersFolder = mkdtempSync(join(tmpdir(), "ember-numbers-"));
+  const notices: string[] = [];
+  const context = contextIn(numbersFolder, notices);
+  return {
+    storage: driver.create(config, context),
+    config,
+    again: () => driver.create(config, context),
+    numbersFolder,
+    notices,
+    fill: () => fillFolder(config.folder),
+    leftovers: async () => (existsSync(config.folder) ? fileLeftovers(config.folder) : []),
+    ...parts,
+    [Symbol.asyncDispose]: async () => {
+      context[Symbol.dispose]();
+      rmSync(numbersFolder, { recursive: true, force: true });
+      await release();
+    },
+  };
+}
+
+/** Scratch files, and layers while there is no VM that could need them. */
+function fileLeftovers(folder: string): string[] {
+  const names = (name: string): string[] => {
+    const inner = join(folder, name);
+    return existsSync(inner) ? readdirSync(inner).map((entry) => `${name}/${entry}`) : [];
+  };
+  return [...names("staging"), ...(names("vms").length === 0 ? names("layers") : [])];
+}
+
+/** Writes until nothing fits any more, in large pieces and then in small ones. */
+async function fillFolder(folder: string): Promise<() => Promise<void>> {
+  const path = join(folder, "filler");
+  const file = openSync(path, "w");
+  try {
+    for (const chunk of [Buffer.alloc(mib, 0x5a), Buffer.alloc(4096, 0x5a)]) writeUntilFull(file, chunk);
+  } finally {
+    closeSync(file);
+  }
+  return async () => rmSync(path);
+}
+
+function writeUntilFull(file: number, chunk: Buffer): void {
+  try {
+    while (writeSync(file, chunk) > 0) {
+      if (chunk.length < mib) fsyncSync(file); // delayed allocation would take more than there is
+    }
+  } catch (error) {
+    if (errnoCode(error) !== "ENOSPC") throw error;
+  }
 }
 
 /** Why a suite is skipped, printed as well. Throws instead when EMBER_REQUIRE says that it must run here. */
