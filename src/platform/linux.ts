@@ -98,6 +98,11 @@ const packages: Readonly<Record<string, string>> = {
   losetup: "mount",
   mount: "mount",
   umount: "mount",
+  dmsetup: "dmsetup",
+  thin_check: "thin-provisioning-tools",
+  thin_ls: "thin-provisioning-tools",
+  thin_dump: "thin-provisioning-tools",
+  vdoformat: "vdo",
 };
 
 export const installHint: PlatformFacts["installHint"] = (tool: string): string => {
@@ -113,6 +118,8 @@ export const hypervisorDrivers: Drivers["hypervisorDrivers"] = {
 
 export const storageDrivers: Drivers["storageDrivers"] = {
   reflink: async (config) => (await import("../storage/reflink/driver.ts")).createReflink(config),
+  "dm-thin": async (config, context) =>
+    (await import("../storage/dm-thin/driver.ts")).createDmThin(config, context),
   qcow2: async (config) => (await import("../storage/qcow2/driver.ts")).createQcow2(config),
 };
 

@@ -21,10 +21,7 @@ import { activateDisk, deactivateDisk, dropThin, makeClone, undo } from "./volum
 
 // All of this under the lock.
 
-/**
- * A VM's disk that shares all blocks with `source`, which may be open as `openAs`. Its device is made before its record:
- * a disk that is there can be opened, and a device without a disk is swept away.
- */
+/** A VM's disk that shares all blocks with `source`, which may be open as `openAs`. It is not active. */
 export async function cloneDisk(
   place: ThinPlace,
   source: DiskRecord,
@@ -36,18 +33,15 @@ export async function cloneDisk(
   checkSize(options.sizeBytes, source.sizeBytes);
   const known = readRecord(path);
   if (known !== undefined) {
-    if (known.sizeBytes === options.sizeBytes) return activateDisk(place, vm, known);
+    if (known.sizeBytes === options.sizeBytes) return;
     throw new EmberError("vm-exists", `there is a disk '${vm.vmId}' of another size already`);
   }
   await checkRoom(place, "clone a disk");
   const scratch = beginScratch(place.layout, "new", vm.vmId);
   try {
     const thinId = await makeClone(place, basename(scratch), source.thinId, openAs);
-    const record = { thinId, sizeBytes: options.sizeBytes };
-    await activateDisk(place, vm, record);
-    await publishRecord(scratch, path, record);
+    await publishRecord(scratch, path, { thinId, sizeBytes: options.sizeBytes });
   } catch (error) {
-    await deactivateDisk(place, vm).catch(() => undefined); // the first error says more
     await undo(place, scratch);
     throw error;
   }

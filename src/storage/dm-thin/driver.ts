@@ -113,7 +113,7 @@ export function createDmThin(config: StorageConfig, context: StorageContext): St
     },
     deactivate: async (vm) => {
       checkedId(vm.vmId);
-      await locked("close a VM's disk", () => deactivateDisk(place, vm));
+      await guarded(place, "close a VM's disk", () => deactivateDisk(place, vm));
     },
     grow: (vm, sizeBytes) => locked("grow a VM's disk", () => growDisk(place, vm, vmRecord(vm), sizeBytes)),
 

@@ -18,7 +18,7 @@ import {
 import { run } from "../../host/run.ts";
 import type { VmDisk } from "../storage.ts";
 import { scratchDevice, vmDevice } from "./layout.ts";
-import type { ThinPlace } from "./pool.ts";
+import { requireRoot, type ThinPlace } from "./pool.ts";
 import { type DiskRecord, readDisks, removeScratch } from "./records.ts";
 import { blockBytes, sectorBytes, thinTable } from "./sizes.ts";
 
@@ -124,9 +124,13 @@ export async function activateDisk(place: ThinPlace, vm: VmDisk, record: DiskRec
   if (found.sectors !== record.sizeBytes / sectorBytes) await replaceTable(name, table);
 }
 
-/** Idempotent. Throws `busy`. */
+/** Idempotent; needs neither the lock nor the storage's folder. Throws `busy`. */
 export async function deactivateDisk(place: ThinPlace, vm: VmDisk): Promise<void> {
-  if ((await removeDevice(vmDevice(place.layout, vm))) === "gone") return;
+  const found = findDevice(vmDevice(place.layout, vm));
+  if (found === undefined) return;
+  requireRoot("close a VM's disk");
+  if (found.suspended) await resumeDevice(found.name); // nothing would ever finish writing to it
+  if ((await removeDevice(found.name)) === "gone") return;
   throw new EmberError("busy", `the disk of VM '${vm.vmId}' is in use`, {
     hint: `stop the VM; 'fuser -v ${mapperPath(vmDevice(place.layout, vm))}' tells what else has it open`,
   });

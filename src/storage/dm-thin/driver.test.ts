@@ -1,0 +1,4 @@
+import { dmThinOnFiles } from "../../../test/contract/storage/factory-dm-thin.ts";
+import { storageContract } from "../../../test/contract/storage.ts";
+
+storageContract("dm-thin", dmThinOnFiles);
