@@ -127,7 +127,7 @@ func (b *boot) enterRoot() error {
 	}
 	if !root.ReadOnly && root.FSType == "ext4" {
 		// Too small a disk is a nuisance, no reason not to boot.
-		if _, _, err := disk.Grow(root.Device, newRoot); err != nil {
+		if _, _, err := disk.Grow(root.Device, newRoot, 0); err != nil {
 			b.out.Printf("%v", err)
 		}
 	}

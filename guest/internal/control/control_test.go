@@ -34,7 +34,7 @@ func ask(t *testing.T, m *Machine, input string) []map[string]any {
 }
 
 func machine() *Machine {
-	return &Machine{VMID: "abc", Mode: "none", BootMs: 12, Entrypoint: &entrypoint.Entrypoint{}, Freezer: disk.NewFreezer("/")}
+	return &Machine{VMID: "abc", Mode: "none", BootMs: 12, Entrypoint: &entrypoint.Entrypoint{}, Freezer: disk.NewFreezer()}
 }
 
 func code(answer map[string]any) string {
@@ -47,6 +47,14 @@ func TestReadyNamesTheMachine(t *testing.T) {
 	a := ask(t, machine(), `{"id":7,"method":"ready"}`+"\n")
 	result, _ := a[0]["result"].(map[string]any)
 	if a[0]["id"] != 7.0 || result["vmId"] != "abc" || result["mode"] != "none" || result["bootMs"] != 12.0 || result["agentVersion"] == "" {
+		t.Errorf("%v", a)
+	}
+}
+
+func TestThawTellsWhenNothingWasHeldBack(t *testing.T) {
+	a := ask(t, machine(), `{"id":1,"method":"thaw"}`+"\n")
+	result, _ := a[0]["result"].(map[string]any)
+	if result["held"] != false || result["frozenMs"] != 0.0 {
 		t.Errorf("%v", a)
 	}
 }
@@ -74,6 +82,8 @@ func TestMalformedInputIsAnsweredAndTheNextLineWorks(t *testing.T) {
 		{`{"id":1,"method":"ready","params":[]}`, codeParams}, {`{"id":1,"method":"set-clock","params":{"timeMs":"x"}}`, codeParams},
 		{`{"id":1,"method":"set-clock","params":{"timeMs":-5}}`, codeParams},
 		{`{"id":1,"method":"freeze","params":{"timeoutMs":-1}}`, codeParams},
+		{`{"id":1,"method":"trim","params":{"timeoutMs":-1}}`, codeParams},
+		{`{"id":1,"method":"grow","params":{"deviceBytes":-1}}`, codeParams},
 		{`{"id":1,"method":"shutdown","params":{"timeoutMs":1e99}}`, codeParams},
 		{`{"id":1,"method":"new-identity","params":{"hostname":"a\nb"}}`, codeParams},
 		{`{"id":1,"method":"new-identity","params":{"machineId":"../x"}}`, codeParams},

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"encoding/json"
 	"sync"
 	"time"
@@ -16,6 +17,7 @@ const (
 	defaultFreeze   = 5 * time.Second
 	maxFreeze       = 5 * time.Minute
 	defaultShutdown = 10 * time.Second
+	defaultTrim     = 2 * time.Minute
 	// A clock nearer than this to the host's is left alone: setting it would
 	// only add the time that the request took.
 	clockTolerance = 500 * time.Millisecond
@@ -48,7 +50,14 @@ type NewIdentity struct {
 	MachineID      string            `json:"machineId"`
 }
 
-func (m *Machine) methods() map[string]method {
+// conversation is what is asked on one stream.
+type conversation struct {
+	*Machine
+	open   context.Context // ends when nobody can hear an answer
+	frozen bool
+}
+
+func (m *conversation) methods() map[string]method {
 	return map[string]method{
 		"ready":        m.ready,
 		"info":         m.info,
@@ -88,26 +97,48 @@ func (m *Machine) setClock(raw json.RawMessage) (reply, error) {
 	return reply{result: map[string]any{"changed": changed}}, err
 }
 
-func (m *Machine) grow(json.RawMessage) (reply, error) {
-	before, after, err := disk.Grow(m.Root.Device, "/")
+func (m *Machine) grow(raw json.RawMessage) (reply, error) {
+	p, err := params[struct {
+		DeviceBytes uint64 `json:"deviceBytes"`
+	}](raw)
+	if err != nil {
+		return reply{}, err
+	}
+	before, after, err := disk.Grow(m.Root.Device, "/", p.DeviceBytes)
 	return reply{result: map[string]any{"beforeBytes": before, "afterBytes": after}}, err
 }
 
-func (m *Machine) freeze(raw json.RawMessage) (reply, error) {
+func (m *conversation) freeze(raw json.RawMessage) (reply, error) {
 	limit, err := timeout(raw, defaultFreeze)
 	if err != nil {
 		return reply{}, err
 	}
+	m.frozen = true
 	return reply{}, m.Freezer.Freeze(min(limit, maxFreeze))
 }
 
-func (m *Machine) thaw(json.RawMessage) (reply, error) {
-	return reply{}, m.Freezer.Thaw()
+func (m *conversation) thaw(json.RawMessage) (reply, error) {
+	m.frozen = false
+	frozen, err := m.Freezer.Thaw()
+	return reply{result: map[string]any{"frozenMs": frozen.For.Milliseconds(), "held": frozen.Held}}, err
 }
 
-func (m *Machine) trim(json.RawMessage) (reply, error) {
-	trimmed, err := disk.Trim("/")
-	return reply{result: map[string]any{"trimmedBytes": trimmed}}, err
+// end lets nothing stay frozen for somebody who is gone.
+func (m *conversation) end() {
+	if m.frozen {
+		_, _ = m.Freezer.Thaw() // nobody left to tell
+	}
+}
+
+func (m *conversation) trim(raw json.RawMessage) (reply, error) {
+	limit, err := timeout(raw, defaultTrim)
+	if err != nil {
+		return reply{}, err
+	}
+	ctx, cancel := context.WithTimeout(m.open, limit)
+	defer cancel()
+	trimmed, err := disk.Trim(ctx, 0)
+	return reply{result: map[string]any{"trimmedBytes": trimmed.Bytes, "complete": trimmed.Complete}}, err
 }
 
 func (m *Machine) newIdentity(raw json.RawMessage) (reply, error) {

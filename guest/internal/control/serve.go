@@ -5,6 +5,7 @@ package control
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -50,22 +51,25 @@ type reply struct {
 
 type method func(params json.RawMessage) (reply, error)
 
-// Serve answers requests in order until the stream ends.
+// Serve answers requests in order until the stream ends. What was asked before
+// that is answered; a trim is cut short.
 func (m *Machine) Serve(stream io.ReadWriter) {
-	methods := m.methods()
-	reader := bufio.NewReaderSize(stream, 64<<10)
-	for {
-		line, err := readLine(reader)
-		if errors.Is(err, errTooLong) {
-			if !send(stream, response{Error: &failure{codeTooLong, err.Error()}}) {
+	open, hangUp := context.WithCancel(context.Background())
+	defer hangUp()
+	talk := &conversation{Machine: m, open: open}
+	defer talk.end()
+	methods := talk.methods()
+	served := make(chan struct{})
+	defer close(served)
+	for request := range listenTo(stream, served, hangUp) {
+		if request.err != nil {
+			if !send(stream, response{Error: &failure{codeTooLong, request.err.Error()}}) {
 				return
 			}
 			continue
 		}
-		if err != nil && len(line) == 0 {
-			return
-		}
-		if line = bytes.TrimSpace(line); len(line) == 0 {
+		line := bytes.TrimSpace(request.line)
+		if len(line) == 0 {
 			continue
 		}
 		answer, after := answer(methods, line)
@@ -76,6 +80,40 @@ func (m *Machine) Serve(stream io.ReadWriter) {
 			after()
 		}
 	}
+}
+
+// read is a line, or errTooLong in the place of one.
+type read struct {
+	line []byte
+	err  error
+}
+
+// listenTo reads one line ahead, so that the stream's end is noticed, and told
+// by hangUp, while a request is being answered.
+func listenTo(stream io.Reader, served <-chan struct{}, hangUp func()) <-chan read {
+	lines := make(chan read)
+	go func() {
+		defer close(lines)
+		defer hangUp()
+		reader := bufio.NewReaderSize(stream, 64<<10)
+		for {
+			line, err := readLine(reader)
+			ended := err != nil && !errors.Is(err, errTooLong)
+			if ended {
+				hangUp()
+				err = nil // what came before the end is answered
+			}
+			select {
+			case lines <- read{line, err}:
+			case <-served:
+				return
+			}
+			if ended {
+				return
+			}
+		}
+	}()
+	return lines
 }
 
 func answer(methods map[string]method, line []byte) (response, func()) {

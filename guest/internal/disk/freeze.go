@@ -1,34 +1,54 @@
 package disk
 
 import (
+	"errors"
 	"fmt"
-	"os"
+	"slices"
 	"sync"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// The requests are _IOWR('X', 119|120, int) and _IOWR('X', 121, struct fstrim_range).
+// The requests are _IOWR('X', 119|120, int).
 const (
 	fiFreeze = 0xC0045877
 	fiThaw   = 0xC0045878
-	fiTrim   = 0xC0185879
 )
 
-// Freezer holds writes to one file system back for a bounded time.
-type Freezer struct {
-	mountPoint string
-	mu         sync.Mutex
-	timer      *time.Timer // nil while not frozen
-	ioctl      func(mountPoint string, request uintptr) error
+const (
+	// A file system that is flushed faster than this has little left to be written while it is frozen.
+	quickSync = 20 * time.Millisecond
+	mostSyncs = 4
+)
+
+// freezable is a file system as the Freezer sees it.
+type freezable interface {
+	Sync() error
+	Freeze() error
+	Thaw() error
+	Close() error
 }
 
-// NewFreezer returns a Freezer for a mounted file system.
-func NewFreezer(mountPoint string) *Freezer {
-	return &Freezer{mountPoint: mountPoint, ioctl: freezeIoctl}
+// Frozen says what a freeze came to.
+type Frozen struct {
+	// For is how long writes were held back.
+	For time.Duration
+	// Held is false when writes went on before Thaw was called, or had never been held back.
+	Held bool
 }
+
+// Freezer holds writes to all file systems on disks back for a bounded time.
+type Freezer struct {
+	mu     sync.Mutex
+	frozen []freezable // in the order in which they were frozen
+	since  time.Time
+	timer  *time.Timer // nil while not frozen
+	find   func() ([]freezable, error)
+}
+
+// NewFreezer returns a Freezer for whatever is mounted when it is used.
+func NewFreezer() *Freezer { return &Freezer{find: findFreezable} }
 
 // Freeze flushes and blocks writes until Thaw or until the limit has passed,
 // so that a host that dies in between cannot leave the guest stuck. Freezing
@@ -37,8 +57,8 @@ func (f *Freezer) Freeze(limit time.Duration) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.timer == nil {
-		if err := f.ioctl(f.mountPoint, fiFreeze); err != nil {
-			return fmt.Errorf("freeze %s: %w", f.mountPoint, err)
+		if err := f.freeze(); err != nil {
+			return err
 		}
 	} else {
 		f.timer.Stop()
@@ -48,7 +68,7 @@ func (f *Freezer) Freeze(limit time.Duration) error {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		if f.timer == timer { // not renewed while this waited for the lock
-			_ = f.thaw() // nobody left to tell
+			_, _ = f.thaw() // nobody left to tell
 		}
 	})
 	f.timer = timer
@@ -56,43 +76,99 @@ func (f *Freezer) Freeze(limit time.Duration) error {
 }
 
 // Thaw lets writes go on; thawing what is not frozen succeeds.
-func (f *Freezer) Thaw() error {
+func (f *Freezer) Thaw() (Frozen, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.thaw()
 }
 
-func (f *Freezer) thaw() error {
-	if f.timer == nil {
-		return nil
+// freeze leaves all frozen or none. What was mounted last may lie in a file of
+// what was mounted first, so it goes first: its last blocks must get there.
+func (f *Freezer) freeze() error {
+	all, err := f.find()
+	if err != nil {
+		return err
 	}
-	f.timer.Stop()
-	f.timer = nil
-	if err := f.ioctl(f.mountPoint, fiThaw); err != nil && err != unix.EINVAL {
-		return fmt.Errorf("thaw %s: %w", f.mountPoint, err)
+	slices.Reverse(all)
+	flush(all)
+	f.since = time.Now()
+	for i, fs := range all {
+		err := fs.Freeze()
+		if err == nil {
+			f.frozen = append(f.frozen, fs)
+			continue
+		}
+		_ = fs.Close() // read-only
+		if errors.Is(err, unix.EOPNOTSUPP) {
+			continue
+		}
+		for _, left := range all[i+1:] {
+			_ = left.Close() // as above
+		}
+		_, _ = f.release() // the first failure is the one to tell
+		return fmt.Errorf("freeze: %w", err)
 	}
 	return nil
 }
 
-func freezeIoctl(mountPoint string, request uintptr) error {
-	root, err := os.Open(mountPoint)
-	if err != nil {
-		return err
+// flush writes what is dirty while writers can go on, again and again until
+// little is left: freezing waits for the rest while nobody can write.
+func flush(all []freezable) {
+	for range mostSyncs {
+		begun := time.Now()
+		for _, fs := range all {
+			_ = fs.Sync() // freezing reports what is wrong
+		}
+		if time.Since(begun) < quickSync {
+			return
+		}
 	}
-	defer root.Close() //nolint:errcheck // read-only
-	return ioctlPointer(root, request, nil)
 }
 
-// Trim gives unused blocks back to the host and returns how many bytes that were.
-func Trim(mountPoint string) (uint64, error) {
-	root, err := os.Open(mountPoint)
-	if err != nil {
-		return 0, err
+func (f *Freezer) thaw() (Frozen, error) {
+	if f.timer == nil {
+		return Frozen{}, nil
 	}
-	defer root.Close() //nolint:errcheck // read-only
-	span := struct{ start, length, minimum uint64 }{length: ^uint64(0)}
-	if err := ioctlPointer(root, fiTrim, unsafe.Pointer(&span)); err != nil {
-		return 0, fmt.Errorf("trim %s: %w", mountPoint, err)
+	f.timer.Stop()
+	f.timer = nil
+	held, err := f.release()
+	return Frozen{For: time.Since(f.since), Held: held}, err
+}
+
+// release thaws in the opposite order: thawing writes to what lies below.
+func (f *Freezer) release() (held bool, err error) {
+	held = true
+	for _, fs := range slices.Backward(f.frozen) {
+		failure := fs.Thaw()
+		if errors.Is(failure, unix.EINVAL) { // somebody else did
+			held, failure = false, nil
+		}
+		err = errors.Join(err, failure)
+		_ = fs.Close() // read-only
 	}
-	return span.length, nil
+	f.frozen = nil
+	return held, err
+}
+
+func findFreezable() ([]freezable, error) {
+	all, err := openMounted()
+	found := make([]freezable, 0, len(all))
+	for _, m := range all {
+		found = append(found, m)
+	}
+	return found, err
+}
+
+// Sync writes out what is dirty.
+func (m mounted) Sync() error { return unix.Syncfs(int(m.Fd())) }
+
+func (m mounted) Freeze() error { return m.control(fiFreeze) }
+
+func (m mounted) Thaw() error { return m.control(fiThaw) }
+
+func (m mounted) control(request uintptr) error {
+	if err := ioctlPointer(m.File, request, nil); err != nil {
+		return fmt.Errorf("%s: %w", m.point, err)
+	}
+	return nil
 }

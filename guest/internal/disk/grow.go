@@ -3,6 +3,7 @@ package disk
 import (
 	"fmt"
 	"os"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -11,9 +12,13 @@ import (
 // ext4ResizeFS is EXT4_IOC_RESIZE_FS, _IOW('f', 16, __u64).
 const ext4ResizeFS = 0x40086610
 
-// Grow enlarges the mounted ext4 file system to the size of its device. Doing
-// it again changes nothing. It returns the sizes in bytes before and after.
-func Grow(device, mountPoint string) (before, after uint64, err error) {
+// largerLimit is how long the kernel may take to hear of a disk's new size.
+const largerLimit = 10 * time.Second
+
+// Grow enlarges the mounted ext4 file system to the size of its device, which
+// is waited for when it is to have at least so many bytes. Doing it again
+// changes nothing. It returns the sizes in bytes before and after.
+func Grow(device, mountPoint string, atLeast uint64) (before, after uint64, err error) {
 	dev, err := os.Open(device)
 	if err != nil {
 		return 0, 0, err
@@ -23,7 +28,7 @@ func Grow(device, mountPoint string) (before, after uint64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	deviceBytes, err := blockDeviceBytes(dev)
+	deviceBytes, err := waitForBytes(dev, atLeast)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -44,6 +49,20 @@ func Grow(device, mountPoint string) (before, after uint64, err error) {
 		return before, before, err
 	}
 	return before, super.Bytes(), nil
+}
+
+func waitForBytes(dev *os.File, atLeast uint64) (uint64, error) {
+	deadline := time.Now().Add(largerLimit)
+	for {
+		size, err := blockDeviceBytes(dev)
+		if err != nil || size >= atLeast {
+			return size, err
+		}
+		if time.Now().After(deadline) {
+			return size, fmt.Errorf("%s has %d bytes, and not %d after %s", dev.Name(), size, atLeast, largerLimit)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
 }
 
 func blockDeviceBytes(dev *os.File) (uint64, error) {

@@ -37,7 +37,7 @@ func Run(spec Spec, out *console.Console) error {
 	id := spec.Identity
 	table := process.NewTable(spec.First)
 	command := &entrypoint.Entrypoint{}
-	freezer := disk.NewFreezer("/")
+	freezer := disk.NewFreezer()
 	shutdown := &power.Shutdown{
 		Console: out, Entrypoint: command, StopSignal: stopSignal(id, out),
 		HasInit: !spec.First, Reboots: id.RebootsToPowerOff(), Freezer: freezer,

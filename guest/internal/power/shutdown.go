@@ -1,6 +1,7 @@
 package power
 
 import (
+	"context"
 	"os"
 	"strings"
 	"sync"
@@ -12,6 +13,13 @@ import (
 	"ember.dev/guest/internal/console"
 	"ember.dev/guest/internal/disk"
 	"ember.dev/guest/internal/entrypoint"
+)
+
+// A trim at the end is worth this much of the time at most, and no block that
+// is too small for a storage to take back alone.
+const (
+	trimLimit   = 5 * time.Second
+	trimMinimum = 64 << 10
 )
 
 // killGrace is how long everything has between SIGTERM and SIGKILL.
@@ -36,18 +44,41 @@ func (s *Shutdown) Run(timeout time.Duration, reboot bool) {
 	s.once.Do(func() {
 		reboot = reboot || s.Reboots
 		deadline := time.Now().Add(timeout)
-		_ = s.Freezer.Thaw() // a frozen root could not be synced
+		_, _ = s.Freezer.Thaw() // a frozen root could not be synced
 		s.stopEntrypoint(timeout)
+		if s.HasInit {
+			trim(timeout) // its init may not leave the time for it later
+		}
 		if s.HasInit && askInit(reboot) {
 			askAgainUntil(deadline, reboot)
 			s.Console.Printf("the image's init did not power off within %s", timeout)
 		}
 		killAll()
 		unix.Sync()
+		if !s.HasInit {
+			trim(timeout)
+		}
 		_ = unix.Mount("", "/", "", unix.MS_REMOUNT|unix.MS_RDONLY, "") // the sync has done what matters
 		s.Console.Printf("powering off")
 		Off(s.Console, reboot)
 	})
+}
+
+// trim gives what the guest has freed back to the host, so that a stopped guest
+// takes no more room than it needs. It may take a third of the time left; a
+// disk that holds it up longer is not waited for.
+func trim(timeout time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), min(trimLimit, timeout/3))
+	defer cancel()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = disk.Trim(ctx, trimMinimum) // a guest without discards powers off all the same
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
 }
 
 // stopEntrypoint leaves an init half of the time for its own services.
