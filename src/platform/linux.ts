@@ -98,6 +98,8 @@ const packages: Readonly<Record<string, string>> = {
   losetup: "mount",
   mount: "mount",
   umount: "mount",
+  zfs: "zfsutils-linux",
+  zpool: "zfsutils-linux",
   dmsetup: "dmsetup",
   thin_check: "thin-provisioning-tools",
   thin_ls: "thin-provisioning-tools",
@@ -121,12 +123,14 @@ export const storageDrivers: Drivers["storageDrivers"] = {
   "dm-thin": async (config, context) =>
     (await import("../storage/dm-thin/driver.ts")).createDmThin(config, context),
   qcow2: async (config) => (await import("../storage/qcow2/driver.ts")).createQcow2(config),
+  zfs: async (config, context) => (await import("../storage/zfs/driver.ts")).createZfs(config, context),
 };
 
 export const storageChoices: Drivers["storageChoices"] = {
   auto: async (wish) => (await import("../storage/select.ts")).chooseAuto(wish),
   reflink: async (wish) => (await import("../storage/select.ts")).chooseReflink(wish),
   qcow2: async (wish) => (await import("../storage/select.ts")).chooseQcow2(wish),
+  zfs: async (wish) => (await import("../storage/zfs/choice.ts")).chooseZfs(wish),
 };
 
 export const networkDrivers: Drivers["networkDrivers"] = {
