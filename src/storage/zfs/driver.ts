@@ -107,8 +107,7 @@ async function init(place: Place): Promise<void> {
   await makeDataset(place.names, folder);
   ensurePrivateFolder(folder);
   makeFolders(folder, [staging]);
-  await sweep(place, []);
-  sweepScratch(staging);
+  if (await sweep(place, [])) sweepScratch(staging);
 }
 
 async function open(place: Place): Promise<void> {
@@ -116,11 +115,8 @@ async function open(place: Place): Promise<void> {
   const left = readStaging(place.layout).filter((name) => readScratchName(name)?.ownerAlive === false);
   await place.pool.open();
   if (left.length === 0) return;
-  await sweep(
-    place,
-    left.flatMap((name) => /(?:new|drop)-([0-9a-f]{8,32})-/.exec(name)?.[1] ?? []),
-  );
-  sweepScratch(staging);
+  const noted = left.flatMap((name) => /(?:new|drop)-([0-9a-f]{8,32})-/.exec(name)?.[1] ?? []);
+  if (await sweep(place, noted)) sweepScratch(staging);
 }
 
 async function deinit(place: Place, purge: boolean): Promise<void> {

@@ -70,7 +70,7 @@ interface OwnPool {
 async function importOrMake(pool: OwnPool): Promise<void> {
   const { file } = pool;
   if (file === undefined) {
-    if ((await importable(pool)) === true) await importPool(pool);
+    if (await importable(pool)) await importPool(pool);
     else await makePool(pool, pool.device ?? "");
     return;
   }
@@ -125,14 +125,15 @@ async function importPool(pool: OwnPool): Promise<void> {
     });
   }
   if (!(await importable(pool))) {
+    if (poolState(name) !== undefined) return; // another command was faster
     const where = file === undefined ? "on the devices of this host" : `in '${file}'`;
     throw new EmberError("io-failed", `there is no pool '${name}' ${where}`, {
       hint: "put back what was there, or run 'ember deinit --purge' and 'ember init' to begin anew",
     });
   }
   const cache = file === undefined ? [] : ["-o", "cachefile=none"];
-  // Another command may be faster.
-  await zpool(name, ["import", ...searched(file), "-N", ...cache, name], ["exists", "missing", "no-pool"]);
+  const tolerated = ["exists", "missing", "no-pool"] as const; // as above
+  await zpool(name, ["import", ...searched(file), "-N", ...cache, name], tolerated);
 }
 
 async function takeDown(pool: OwnPool, purge: boolean): Promise<void> {

@@ -128,8 +128,9 @@ export async function detachForks(place: Place, vm: VmDisk): Promise<void> {
     checkNotRead(place, dependants);
     const [newest] = [...dependants].sort((a, b) => b.snapshot.createTxg - a.snapshot.createTxg);
     if (newest === undefined) return;
-    for (const { name } of group.volumes)
-      await change(place, ["set", `${detachedProperty}=yes`, name], ["missing"]);
+    for (const volume of group.volumes.filter((row) => !isDetached(row))) {
+      await change(place, ["set", `${detachedProperty}=yes`, volume.name], ["missing"]);
+    }
     await change(place, ["promote", newest.clone], ["missing"]);
   }
 }

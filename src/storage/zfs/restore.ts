@@ -97,9 +97,20 @@ async function tidy(place: Place, vm: VmDisk): Promise<void> {
 
 /**
  * Removes or finishes what killed commands left in the pool. `noted` are the ids in the names of the files that they had
- * in the staging folder. Idempotent; leaves alone what a living command has under way.
+ * in the staging folder. Idempotent; leaves alone what a living command has under way. Returns whether nothing is left:
+ * something may still have a device open that a killed command was reading.
  */
-export async function sweep(place: Place, noted: readonly string[]): Promise<void> {
+export async function sweep(place: Place, noted: readonly string[]): Promise<boolean> {
+  try {
+    await sweepAll(place, noted);
+    return true;
+  } catch (error) {
+    if (error instanceof EmberError && error.code === "busy") return false;
+    throw error;
+  }
+}
+
+async function sweepAll(place: Place, noted: readonly string[]): Promise<void> {
   const { vms, history } = place.names;
   await waitForCommands(place.layout.staging);
   const rows = await lookAtAll(place);
@@ -109,9 +120,7 @@ export async function sweep(place: Place, noted: readonly string[]): Promise<voi
     const swap = /^swap\.new-([0-9a-f]+)-/.exec(lastPart(name))?.[1];
     if (swap !== undefined) await settleSwap(place, name, { vmId: swap });
     else if (!name.includes("@")) await changeWhenQuiet(place, ["destroy", "-r", name], ["missing"]);
-    else if (!deferred) {
-      await changeWhenQuiet(place, ["destroy", "-d", name], ["missing"]);
-    }
+    else if (!deferred) await changeWhenQuiet(place, ["destroy", "-d", name], ["missing"]);
   }
   for (const vmId of new Set(noted)) {
     if ((await look(place, [`${vms}/${vmId}`])).size > 0) await tidy(place, { vmId });
