@@ -44,6 +44,20 @@ export interface GrownDisk {
   readonly afterBytes: number;
 }
 
+/** The answer to `thaw`. */
+export interface FrozenGuest {
+  /** How long writes were held back, by the guest's own clock. */
+  readonly frozenMs: number;
+  /** False: writes had gone on before, because the limit had passed or somebody in the guest thawed. */
+  readonly held: boolean;
+}
+
+export interface TrimmedDisk {
+  readonly trimmedBytes: number;
+  /** False: the time was up before all of the disk was looked at. */
+  readonly complete: boolean;
+}
+
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const amount = v.pipe(v.number(), v.finite(), v.minValue(0));
 const text = v.pipe(v.string(), v.maxLength(256));
@@ -89,7 +103,9 @@ const metrics: v.GenericSchema<unknown, GuestMetrics> = v.pipe(
 
 const grow: v.GenericSchema<unknown, GrownDisk> = v.object({ beforeBytes: count, afterBytes: count });
 
-const trim: v.GenericSchema<unknown, { readonly trimmedBytes: number }> = v.object({ trimmedBytes: count });
+const thaw: v.GenericSchema<unknown, FrozenGuest> = v.object({ frozenMs: amount, held: v.boolean() });
+
+const trim: v.GenericSchema<unknown, TrimmedDisk> = v.object({ trimmedBytes: count, complete: v.boolean() });
 
 /** The form of each answer. The guest is not trusted: nothing of it is used that has not been through here. */
 export const answers: {
@@ -97,5 +113,6 @@ export const answers: {
   readonly info: typeof info;
   readonly metrics: typeof metrics;
   readonly grow: typeof grow;
+  readonly thaw: typeof thaw;
   readonly trim: typeof trim;
-} = { ready, info, metrics, grow, trim };
+} = { ready, info, metrics, grow, thaw, trim };

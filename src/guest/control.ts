@@ -6,8 +6,10 @@ import {
   type AgentInfo,
   type AgentReady,
   answers,
+  type FrozenGuest,
   type GrownDisk,
   type GuestMetrics,
+  type TrimmedDisk,
 } from "./control-answers.ts";
 import { RpcClient } from "./rpc.ts";
 
@@ -32,14 +34,15 @@ export interface AgentControl extends AsyncDisposable {
   ready(): Promise<AgentReady>;
   info(): Promise<AgentInfo>;
   metrics(): Promise<GuestMetrics>;
-  /** Grows the root file system to its disk. Idempotent. */
-  grow(): Promise<GrownDisk>;
-  /** Holds all writes to the root file system back until `thaw`, or until `timeoutMs` have passed. */
+  /** Grows the root file system to its disk, once that has at least `deviceBytes`. Idempotent. */
+  grow(deviceBytes?: number): Promise<GrownDisk>;
+  /** Flushes, and holds all writes to the guest's disks back until `thaw`, the end of this stream, or until
+   *  `timeoutMs` have passed. */
   freeze(timeoutMs: number): Promise<void>;
-  /** Idempotent. */
-  thaw(): Promise<void>;
-  /** Tells the disk which blocks are free; resolves to their size in bytes. */
-  trim(): Promise<number>;
+  /** Idempotent; the answer says whether writes were held back until now. */
+  thaw(): Promise<FrozenGuest>;
+  /** Tells the disks which blocks are free; given up when this stream ends. */
+  trim(): Promise<TrimmedDisk>;
   /** Hands the host's clock over. */
   setClock(): Promise<void>;
   newIdentity(identity: NewIdentity): Promise<void>;
@@ -48,8 +51,10 @@ export interface AgentControl extends AsyncDisposable {
 }
 
 const callLimitMs = 10_000;
-/** Growing and trimming work through a whole disk. */
+/** Growing and trimming work through a whole disk; freezing first writes what the guest has not written yet. */
 const diskCallLimitMs = 120_000;
+/** A trim ends by itself before nobody waits for its answer any more. */
+const trimLimitMs = diskCallLimitMs - 10_000;
 /** The longest time that the agent takes as a limit. */
 const longestShutdownMs = 3_600_000;
 
@@ -76,10 +81,12 @@ export async function openControl(agent: AgentChannel): Promise<AgentControl> {
     ready: () => call("ready", { timeMs: Date.now() }, answers.ready),
     info: () => call("info", {}, answers.info),
     metrics: () => call("metrics", {}, answers.metrics),
-    grow: () => call("grow", {}, answers.grow, diskCallLimitMs),
-    freeze: (timeoutMs) => order("freeze", { timeoutMs }),
-    thaw: () => order("thaw", {}),
-    trim: async () => (await call("trim", {}, answers.trim, diskCallLimitMs)).trimmedBytes,
+    grow: (deviceBytes = 0) => call("grow", { deviceBytes }, answers.grow, diskCallLimitMs),
+    freeze: async (timeoutMs) => {
+      await call("freeze", { timeoutMs }, v.unknown(), diskCallLimitMs);
+    },
+    thaw: () => call("thaw", {}, answers.thaw),
+    trim: () => call("trim", { timeoutMs: trimLimitMs }, answers.trim, diskCallLimitMs),
     setClock: () => order("set-clock", { timeMs: Date.now() }),
     newIdentity: (identity) => order("new-identity", identity),
     shutdown: ({ timeoutMs, reboot = false }) =>

@@ -75,7 +75,6 @@ export interface HypervisorCapabilities {
   readonly guestPowerOff: "poweroff" | "reboot";
   /** The agent is reached over the network interface ("tcp") or over vsock. */
   readonly agentTransport: "tcp" | "vsock";
-  readonly liveResize: boolean;
   readonly maxCpus: number;
 }
 
@@ -121,6 +120,13 @@ export interface Hypervisor {
   resume(machine: Machine): Promise<void>;
 
   status(machine: Machine): Promise<MachineStatus>;
+
+  /**
+   * Only where a disk can grow while the guest runs. Post-condition: the guest's disk at that place in
+   * `VmSpec.drives` has that size; a file that is smaller is grown, a block device has grown before. Not to be asked
+   * for less than there is. Throws `wrong-state` when the process is gone, `hypervisor-failed`.
+   */
+  readonly resizeDrive?: (machine: Machine, index: number, sizeBytes: number) => Promise<void>;
 
   /** Processor time and resident memory of the hypervisor process; undefined when it is gone. */
   usage(machine: Machine): Promise<MachineUsage | undefined>;

@@ -39,7 +39,6 @@ function fake(text: string, failure?: EmberError, accelerators: Accelerator[] = 
       diskFormats: ["raw"],
       guestPowerOff: "poweroff",
       agentTransport: "tcp",
-      liveResize: false,
       maxCpus: 1,
     }),
     start,

@@ -9,7 +9,6 @@ const capabilities = {
   diskFormats: ["raw"],
   guestPowerOff: "poweroff",
   agentTransport: "tcp",
-  liveResize: false,
   maxCpus: 8,
 } as const;
 const mib = 2 ** 20;

@@ -53,10 +53,16 @@ export function diskSizeFor(askedBytes: number | undefined, sourceBytes: number)
       },
     );
   }
-  if (askedBytes > greatestDiskBytes || askedBytes % mebibyte !== 0) {
-    throw new EmberError("invalid-size", `a disk cannot have ${formatSize(askedBytes)}`, {
-      hint: `give whole mebibytes, at most ${formatSize(greatestDiskBytes)}`,
-    });
-  }
+  checkDiskSize(askedBytes);
   return askedBytes;
+}
+
+/** Throws `invalid-size` for a size that no disk can have, whatever it was before. */
+export function checkDiskSize(sizeBytes: number): void {
+  if (sizeBytes > 0 && sizeBytes <= greatestDiskBytes && sizeBytes % mebibyte === 0) return;
+  const size =
+    Number.isSafeInteger(sizeBytes) && sizeBytes > 0 ? formatSize(sizeBytes) : `${sizeBytes} bytes`;
+  throw new EmberError("invalid-size", `a disk cannot have ${size}`, {
+    hint: `give whole mebibytes, at most ${formatSize(greatestDiskBytes)}`,
+  });
 }

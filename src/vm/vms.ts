@@ -9,6 +9,7 @@ const create = () => import("./create.ts");
 const fork = () => import("./fork.ts");
 const remove = () => import("./delete.ts");
 const lifecycle = () => import("./lifecycle.ts");
+const resize = () => import("./resize.ts");
 const sessions = () => import("./sessions.ts");
 
 /** What one can do with the VMs of an installation. `program` is the command that OpenSSH calls back as a proxy. */
@@ -29,6 +30,8 @@ export function createVmApi(installation: Installation, program: readonly string
     delete: async (name, options) => (await remove()).deleteVm(installation, name, options),
     fork: async (source, options) =>
       createHandle(api, await (await fork()).forkVm(installation, source, options), false),
+    resize: async (name, diskBytes, options) =>
+      (await resize()).resizeVm(installation, name, diskBytes, options),
     tree: async () => (await import("./tree.ts")).vmTree(installation),
     update: async (name, options) => (await lifecycle()).updateVm(installation, name, options),
     wait: (name, state, options) => observe.waitForVm(installation, name, state, options),

@@ -37,8 +37,13 @@ export function deviceArguments(
   return [...disks, ...network, "-object", "rng-builtin,id=rng0", "-device", entropy];
 }
 
+/** What QEMU knows a disk by. */
+export function driveNode(index: number): string {
+  return `disk${index}`;
+}
+
 function driveArguments(drive: DriveSpec, index: number, model: MachineModel, lockFiles: boolean): string[] {
-  const id = `disk${index}`;
+  const id = driveNode(index);
   const access = { "read-only": drive.readOnly, discard: "unmap" };
   // JSON, so that no character of the path can mean anything else. The cache is the host's page cache: a flush of
   // the guest reaches the disk, everything else may wait.
@@ -47,7 +52,7 @@ function driveArguments(drive: DriveSpec, index: number, model: MachineModel, lo
     "node-name": id,
     ...access,
     file: {
-      driver: "file",
+      driver: drive.path.startsWith("/dev/") ? "host_device" : "file",
       filename: drive.path,
       aio: "threads",
       ...(lockFiles ? { locking: "on" } : {}),

@@ -2,6 +2,7 @@ import { platformName, processUsage } from "#platform";
 import { EmberError } from "../../errors/ember-error.ts";
 import { isAlive } from "../../host/process-identity.ts";
 import type { Hypervisor, HypervisorCapabilities, Machine } from "../hypervisor.ts";
+import { driveNode } from "./devices.ts";
 import { findMachine, killMachine } from "./machine-process.ts";
 import { guestRuns, withMonitor } from "./monitor.ts";
 import { probeQemu } from "./probe-program.ts";
@@ -34,6 +35,7 @@ export function createQemu(): Hypervisor {
       if (runs === undefined) return "gone";
       return runs ? "running" : "paused";
     },
+    resizeDrive: (machine, index, sizeBytes) => resizeDrive(machine, index, sizeBytes),
     usage: async (machine) => (isAlive(machine.process) ? processUsage(machine.process.pid) : undefined),
   };
 }
@@ -44,9 +46,26 @@ const capabilities: HypervisorCapabilities = {
   diskFormats: ["raw", "qcow2"],
   guestPowerOff: "poweroff",
   agentTransport: "tcp",
-  liveResize: false,
   maxCpus: 64,
 };
+
+/**
+ * Of a regular file QEMU itself makes the size so, which changes nothing when it is; a device must have it already.
+ * See `Hypervisor.resizeDrive`.
+ */
+async function resizeDrive(machine: Machine, index: number, sizeBytes: number): Promise<void> {
+  const answered = await withMonitor(machine, async (session) => {
+    await session.execute("block_resize", { "node-name": driveNode(index), size: sizeBytes });
+    return true;
+  });
+  if (answered === undefined) throw gone();
+}
+
+function gone(): EmberError {
+  return new EmberError("wrong-state", "the VM does not run: its hypervisor is gone", {
+    hint: "start it with 'ember vm start'",
+  });
+}
 
 /** Post-condition: the guest's processors run, or do not. Throws `wrong-state` when the process is gone. */
 async function setRunning(machine: Machine, wanted: boolean): Promise<void> {
@@ -54,11 +73,7 @@ async function setRunning(machine: Machine, wanted: boolean): Promise<void> {
     await session.execute(wanted ? "cont" : "stop");
     return guestRuns(session);
   });
-  if (runs === undefined) {
-    throw new EmberError("wrong-state", "the VM does not run: its hypervisor is gone", {
-      hint: "start it with 'ember vm start'",
-    });
-  }
+  if (runs === undefined) throw gone();
   if (runs !== wanted) {
     throw new EmberError(
       "hypervisor-failed",
