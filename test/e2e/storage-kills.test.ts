@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { makeBzImage } from "../../src/kernel/testing/fake-kernel.ts";
 import { createOperation as createSnapshot } from "../../src/snapshot/operations/create.ts";
 import { deleteOperation as deleteSnapshot } from "../../src/snapshot/operations/delete.ts";
 import { diffOperation } from "../../src/snapshot/operations/diff.ts";
@@ -14,7 +15,6 @@ import { checkFileSystem, isMarked, mark } from "../support/disks.ts";
 import { TestInstallation } from "../support/ember.ts";
 import { writeBusyboxTar } from "../support/rootfs.ts";
 import { storageKinds } from "../support/storages.ts";
-import { tinyKernel } from "../support/tiny-kernel.ts";
 
 // SIGKILL before and after every step of every operation that changes disks, on every storage. No guest is booted:
 // what a disk holds is told by marks behind its file system.
@@ -50,12 +50,12 @@ for (const kind of storageKinds()) {
     beforeAll(async () => {
       work = mkdtempSync(join(tmpdir(), "ember-storage-kills-"));
       writeBusyboxTar(join(work, "rootfs.tar"));
-      writeFileSync(join(work, "kernel"), tinyKernel("hello"));
+      writeFileSync(join(work, "kernel"), makeBzImage());
       ember = new TestInstallation();
       await ember.ok(["init", ...kind.init()]);
       await ember.ok(["image", "import", join(work, "rootfs.tar"), "--name", "busybox"]);
-      await ember.ok(["kernel", "import", join(work, "kernel"), "--name", "tiny"]);
-      await ember.ok(["kernel", "default", "tiny"]);
+      await ember.ok(["kernel", "import", join(work, "kernel"), "--name", "fake"]);
+      await ember.ok(["kernel", "default", "fake"]);
       await create("web");
       await mark(ember.stateDir, "web", markAt, before);
       await ember.ok(["snapshot", "create", "web", "first"]);
@@ -167,7 +167,7 @@ for (const kind of storageKinds()) {
     test("resize, killed at every step, leaves disk and record of one size", async () => {
       await create("other");
       let sizeMib = 1024;
-      for (const fault of faults(resizeOperation)) {
+      for (const fault of faults(resizeOperation())) {
         sizeMib += 64;
         await killedAt(fault, ["vm", "resize", "other", "--disk-size", `${sizeMib}M`]);
         expect(await ember.json(["vm", "inspect", "other"])).toMatchObject({ diskBytes: sizeMib * mib });

@@ -2,11 +2,11 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { makeBzImage } from "../../src/kernel/testing/fake-kernel.ts";
 import { checkFileSystem, isMarked, mark } from "../support/disks.ts";
 import { TestInstallation } from "../support/ember.ts";
 import { writeBusyboxTar } from "../support/rootfs.ts";
 import { storageKinds } from "../support/storages.ts";
-import { tinyKernel } from "../support/tiny-kernel.ts";
 
 // The commands over every storage: what is shared, who depends on whom, bad input, two at once. No guest is booted.
 
@@ -30,12 +30,12 @@ for (const kind of storageKinds()) {
     beforeAll(async () => {
       work = mkdtempSync(join(tmpdir(), "ember-storage-use-"));
       writeBusyboxTar(join(work, "rootfs.tar"));
-      writeFileSync(join(work, "kernel"), tinyKernel("hello"));
+      writeFileSync(join(work, "kernel"), makeBzImage());
       ember = new TestInstallation();
       await ember.ok(["init", ...kind.init()]);
       await ember.ok(["image", "import", join(work, "rootfs.tar"), "--name", "busybox"]);
-      await ember.ok(["kernel", "import", join(work, "kernel"), "--name", "tiny"]);
-      await ember.ok(["kernel", "default", "tiny"]);
+      await ember.ok(["kernel", "import", join(work, "kernel"), "--name", "fake"]);
+      await ember.ok(["kernel", "default", "fake"]);
       await ember.ok(["vm", "create", "web", "--image", "busybox", "--disk-size", "1G", "--no-start"]);
     });
 

@@ -54,9 +54,11 @@ const kinds: readonly StorageKind[] = [
   },
 ];
 
-/** Those that this machine can do; what EMBER_REQUIRE names must be among them. */
+/** Those that this machine can do; what EMBER_REQUIRE names must be among them. EMBER_STORAGES names some of them. */
 export function storageKinds(): readonly StorageKind[] {
-  return kinds.filter(({ name, requirement, missing }) => {
+  const wanted = process.env["EMBER_STORAGES"]?.split(",");
+  const chosen = kinds.filter(({ requirement }) => wanted?.includes(requirement) ?? true);
+  return chosen.filter(({ name, requirement, missing }) => {
     const reason = missing();
     return !skipUnless(requirement, reason === undefined, `${name}: ${reason}`);
   });
