@@ -24,6 +24,7 @@ import type { CloneOptions, ReadableDisk, Storage, StorageConfig, VmDisk } from 
 import { fileSystemUsage } from "../usage.ts";
 import { type BackingFile, backingFileOf } from "./backing-file.ts";
 import { canClone, cloneFile, restoreFile, snapshotFile } from "./clone.ts";
+import { measureDisks } from "./disk-usage.ts";
 
 /**
  * Disks as raw files on a file system that shares blocks between files (btrfs, XFS): the one that holds the state
@@ -34,6 +35,7 @@ export function createReflink(config: StorageConfig): Storage {
   const backing = backingFileOf(config);
   const guarded = <T>(what: string, work: () => Promise<T>): Promise<T> =>
     attempt(what, work, backing?.lowerFull);
+  let dataBytes: number | null = null; // as of the last `diskUsage`, for it takes a sweep
   const vmIfThere = (vm: VmDisk): string => existing(vmPath(layout, vm), vm);
 
   return {
@@ -115,10 +117,18 @@ export function createReflink(config: StorageConfig): Storage {
     removeVm: (vm) => guarded("remove a VM's disk", () => removeVm(layout, vm)),
     list: () => guarded("list the disks", async () => listDisks(layout)),
     usage: () =>
-      guarded("measure the storage", () =>
-        fileSystemUsage(layout.folder, backing === undefined ? undefined : backing.hostFolder),
-      ),
-    diskUsage: () => guarded("measure the disks", async () => []),
+      guarded("measure the storage", async () => {
+        const usage = await fileSystemUsage(layout.folder, backing?.hostFolder);
+        // On a file system of others there is more than disks and metadata.
+        if (backing === undefined || dataBytes === null) return usage;
+        return { ...usage, reservedBytes: Math.max(0, usage.usedBytes - dataBytes) };
+      }),
+    diskUsage: () =>
+      guarded("measure the disks", async () => {
+        const measurement = await measureDisks(layout, undefined);
+        dataBytes = measurement.dataBytes;
+        return measurement.disks;
+      }),
     occupiedBytes: (vm) => guarded("measure a VM's disk", async () => statSync(vmIfThere(vm)).blocks * 512),
   };
 }

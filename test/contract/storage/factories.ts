@@ -20,14 +20,14 @@ const files: StorageFacts = {
   diskFiles: true,
   mountsFolder: false,
   slackBytes: 256 * 1024,
-  freesOverwritten: true,
-  unknown: [],
+  freesOverwritten: "bytes",
+  unknown: ["image.logicalBytes", "vm.logicalBytes", "snapshot.logicalBytes"],
 };
 
 /** `reflink` in a folder of a btrfs that was there before. */
 export const reflinkOnBtrfs: StorageFactory = {
   driver: reflink,
-  facts: files,
+  facts: { ...files, freesOverwritten: "extents" },
   missing: () => missingForMounts("btrfs", ["mkfs.btrfs"]),
   async make({ folderName = "storage", small = false } = {}) {
     // Mixed: data and metadata share what space there is, so full is full.
@@ -57,7 +57,7 @@ export const reflinkOnOwnXfs: StorageFactory = {
 /** `qcow2` on a file system that cannot clone. */
 export const qcow2OnExt4: StorageFactory = {
   driver: qcow2,
-  facts: { ...files, freesOverwritten: false },
+  facts: { ...files, freesOverwritten: "nothing" },
   missing() {
     const absent = ["qemu-img", "qemu-io"].filter((tool) => lookUpTool(tool) === undefined);
     if (absent.length === 0) return undefined;

@@ -41,7 +41,7 @@ export const dmThinOnFiles: StorageFactory = {
     diskFiles: false,
     mountsFolder: false,
     slackBytes: 0,
-    freesOverwritten: true,
+    freesOverwritten: "bytes",
     unknown: ["image.logicalBytes", "vm.logicalBytes", "snapshot.logicalBytes"],
   },
   missing,

@@ -62,7 +62,7 @@ export const zfsOnFiles: StorageFactory = {
     diskFiles: false,
     mountsFolder: false,
     slackBytes: 512 * 1024,
-    freesOverwritten: true,
+    freesOverwritten: "bytes",
     unknown: [],
   },
   missing: missingForZfs,

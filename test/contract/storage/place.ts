@@ -43,8 +43,9 @@ export interface StorageFacts {
   readonly mountsFolder: boolean;
   /** By how much what `diskUsage` and `usage` say of one disk may differ from what was written to it. */
   readonly slackBytes: number;
-  /** What a clone overwrites is its source's alone from then on, and free when the source goes. */
-  readonly freesOverwritten: boolean;
+  /** Of what a clone overwrites, its source is left with this alone: all of it, the extents that were overwritten as
+   *  a whole, or nothing. */
+  readonly freesOverwritten: "bytes" | "extents" | "nothing";
   /** What `diskUsage` cannot know here: "KIND.FIELD" as in "image.exclusiveBytes". It says null then. */
   readonly unknown: readonly `${"image" | "vm" | "snapshot"}.${"referencedBytes" | "exclusiveBytes" | "logicalBytes" | "freesBytes"}`[];
 }
