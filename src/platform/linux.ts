@@ -105,6 +105,8 @@ const packages: Readonly<Record<string, string>> = {
   thin_ls: "thin-provisioning-tools",
   thin_dump: "thin-provisioning-tools",
   vdoformat: "vdo",
+  flock: "util-linux",
+  blkdiscard: "util-linux",
 };
 
 export const installHint: PlatformFacts["installHint"] = (tool: string): string => {
@@ -120,10 +122,10 @@ export const hypervisorDrivers: Drivers["hypervisorDrivers"] = {
 
 export const storageDrivers: Drivers["storageDrivers"] = {
   reflink: async (config) => (await import("../storage/reflink/driver.ts")).createReflink(config),
-  "dm-thin": async (config, context) =>
-    (await import("../storage/dm-thin/driver.ts")).createDmThin(config, context),
   qcow2: async (config) => (await import("../storage/qcow2/driver.ts")).createQcow2(config),
   zfs: async (config, context) => (await import("../storage/zfs/driver.ts")).createZfs(config, context),
+  "dm-thin": async (config, context) =>
+    (await import("../storage/dm-thin/driver.ts")).createDmThin(config, context),
 };
 
 export const storageChoices: Drivers["storageChoices"] = {
@@ -131,6 +133,7 @@ export const storageChoices: Drivers["storageChoices"] = {
   reflink: async (wish) => (await import("../storage/select.ts")).chooseReflink(wish),
   qcow2: async (wish) => (await import("../storage/select.ts")).chooseQcow2(wish),
   zfs: async (wish) => (await import("../storage/zfs/choice.ts")).chooseZfs(wish),
+  "dm-thin": async (wish) => (await import("../storage/dm-thin/choice.ts")).chooseDmThin(wish),
 };
 
 export const networkDrivers: Drivers["networkDrivers"] = {
