@@ -1,5 +1,6 @@
 import { describe, setDefaultTimeout, test } from "bun:test";
 import type { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
+import { driveTests } from "./hypervisor/drives.ts";
 import { lifecycleTests } from "./hypervisor/lifecycle.ts";
 import { refusalTests } from "./hypervisor/refusals.ts";
 
@@ -21,5 +22,6 @@ export async function hypervisorContract(name: string, factory: () => Hypervisor
     }
     lifecycleTests(factory);
     refusalTests(factory);
+    driveTests(factory);
   });
 }

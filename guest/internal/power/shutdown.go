@@ -18,7 +18,7 @@ import (
 // A trim at the end is worth this much of the time at most, and no block that
 // is too small for a storage to take back alone.
 const (
-	trimLimit   = 5 * time.Second
+	trimLimit   = 3 * time.Second
 	trimMinimum = 64 << 10
 )
 
