@@ -121,7 +121,8 @@ export const hypervisorDrivers: Drivers["hypervisorDrivers"] = {
 };
 
 export const storageDrivers: Drivers["storageDrivers"] = {
-  reflink: async (config) => (await import("../storage/reflink/driver.ts")).createReflink(config),
+  reflink: async (config, context) =>
+    (await import("../storage/reflink/driver.ts")).createReflink(config, context),
   qcow2: async (config) => (await import("../storage/qcow2/driver.ts")).createQcow2(config),
   zfs: async (config, context) => (await import("../storage/zfs/driver.ts")).createZfs(config, context),
   "dm-thin": async (config, context) =>

@@ -13,6 +13,7 @@ import {
 import { run } from "../host/run.ts";
 import { setToolEnvironment } from "../host/tools.ts";
 import type { StorageWish } from "./choice.ts";
+import { createReflink } from "./reflink/driver.ts";
 import { chooseAuto, chooseQcow2, chooseReflink, defaultBackingBytes } from "./select.ts";
 
 setDefaultTimeout(120_000);
@@ -82,7 +83,8 @@ describe.skipIf(reason !== undefined)("choice of a storage", () => {
     await using it = await on("ext4");
     await run("fallocate", ["-l", "340M", join(it.host, "filler")]); // no room for the XFS's log
     expect((await it.choose()).config.driver).toBe("qcow2");
-    expect(await codeOf(it.reflink())).toBe("disk-full");
+    const { config } = await it.reflink();
+    expect(await codeOf(createReflink(config).init())).toBe("disk-full");
     expect(existsSync(join(it.stateDir, "storage.xfs"))).toBe(false);
   });
 

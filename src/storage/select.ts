@@ -1,14 +1,17 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { EmberError, toEmberError } from "../errors/ember-error.ts";
+import { deviceBytes, kernelNameOf } from "../host/block-device.ts";
+import { formatSize } from "../host/sizes.ts";
 import { findTool } from "../host/tools.ts";
 import type { StorageChoice, StorageWish } from "./choice.ts";
 import { makeParent, statIfThere } from "./disk-files.ts";
 import { cannotClone } from "./failure.ts";
-import { leastBackingBytes } from "./reflink/backing-file.ts";
+import { toolsFor } from "./reflink/backing.ts";
 import { canClone } from "./reflink/clone.ts";
+import { inspectDevice } from "./reflink/device-medium.ts";
 import { createReflink } from "./reflink/driver.ts";
-import type { StorageConfig } from "./storage.ts";
+import { type FileSystem, fileSystems } from "./reflink/file-systems.ts";
 import { freeBytes } from "./usage.ts";
 
 /**
@@ -17,25 +20,52 @@ import { freeBytes } from "./usage.ts";
  * mounted (`init` of the choice then finds it ready).
  */
 export async function chooseAuto(wish: StorageWish): Promise<StorageChoice> {
-  return wish.sizeBytes === undefined && wish.device === undefined && wish.fileSystem === undefined
-    ? ((await inPlace(wish)) ?? (await ownFileSystemOrQcow2(folderOf(wish))))
-    : chooseReflink(wish);
+  if (wishesOwn(wish)) return chooseReflink(wish);
+  refuse(wish, "auto", ["pool", "dataset", "vdo"]);
+  return (await inPlace(wish)) ?? (await mountedFileOrQcow2(folderOf(wish)));
 }
 
 /**
- * Throws for a wish that cannot be had: `storage-cannot-clone`, `permission-denied`, `tool-missing`,
- * `host-unsupported`, `invalid-size`, `disk-full`, `usage`.
+ * Nothing is made or mounted. Throws for a wish that cannot be had: `storage-cannot-clone`, `permission-denied`,
+ * `tool-missing`, `host-unsupported`, `invalid-size`, `already-initialized`, `file-not-found`, `usage`.
  */
 export async function chooseReflink(wish: StorageWish): Promise<StorageChoice> {
-  return (await inPlace(wish)) ?? (await ownFileSystem(folderOf(wish), wish.sizeBytes));
+  refuse(wish, "reflink", ["pool", "dataset", "vdo"]);
+  const { device } = wish;
+  if (device !== undefined) return onDevice(wish, device);
+  return (await inPlace(wish)) ?? (await inFile(folderOf(wish), wish));
 }
 
 export async function chooseQcow2(wish: StorageWish): Promise<StorageChoice> {
-  if (wish.sizeBytes !== undefined) {
-    throw new EmberError("usage", "--size cannot be used with --storage qcow2, which has no size of its own");
-  }
+  refuse(wish, "qcow2", ["sizeBytes", "device", "fileSystem", "pool", "dataset", "vdo"]);
   const folder = folderOf(wish);
   return { config: { driver: "qcow2", folder }, reason: "qcow2: asked for", fresh: !existsSync(folder) };
+}
+
+function wishesOwn({ sizeBytes, device, fileSystem }: StorageWish): boolean {
+  return sizeBytes !== undefined || device !== undefined || fileSystem !== undefined;
+}
+
+type Option = Exclude<keyof StorageWish, "stateDir" | "storagePath">;
+
+/** As the command line calls them, and what they are for. */
+const optionNames: Readonly<Record<Option, string>> = {
+  sizeBytes: "--size",
+  device: "--device",
+  fileSystem: "--fs",
+  pool: "--pool",
+  dataset: "--dataset",
+  vdo: "--vdo",
+};
+
+function refuse(wish: StorageWish, storage: string, options: readonly Option[]): void {
+  const unwanted = options.find((option) => wish[option] !== undefined);
+  if (unwanted === undefined) return;
+  const other =
+    unwanted === "vdo" ? "dm-thin" : unwanted === "pool" || unwanted === "dataset" ? "zfs" : "reflink";
+  throw new EmberError("usage", `${optionNames[unwanted]} cannot be used with --storage ${storage}`, {
+    hint: `it is for --storage ${other}`,
+  });
 }
 
 function folderOf(wish: StorageWish): string {
@@ -48,8 +78,7 @@ function folderOf(wish: StorageWish): string {
 async function inPlace(wish: StorageWish): Promise<StorageChoice | undefined> {
   const folder = folderOf(wish);
   const fresh = !existsSync(folder);
-  if (wish.sizeBytes !== undefined || existsSync(fileBeside(folder)) || !(await sharesBlocks(folder)))
-    return undefined;
+  if (wishesOwn(wish) || fileBeside(folder) !== undefined || !(await sharesBlocks(folder))) return undefined;
   return {
     config: { driver: "reflink", folder },
     reason: `reflink: the file system of '${dirname(folder)}' shares blocks between files`,
@@ -57,8 +86,9 @@ async function inPlace(wish: StorageWish): Promise<StorageChoice | undefined> {
   };
 }
 
-function fileBeside(folder: string): string {
-  return `${folder}.xfs`;
+/** The storage file that is there already, and what is in it by its name. */
+function fileBeside(folder: string): FileSystem | undefined {
+  return Object.values(fileSystems).find(({ name }) => existsSync(`${folder}.${name}`));
 }
 
 async function sharesBlocks(folder: string): Promise<boolean> {
@@ -68,20 +98,15 @@ async function sharesBlocks(folder: string): Promise<boolean> {
 }
 
 /** Throws why this user on this host cannot make and mount a file system. */
-function checkCanMount(folder: string): void {
-  if (process.getuid?.() !== 0) {
-    const cause = cannotClone(dirname(folder));
-    throw new EmberError(cause.code, `${cause.message}, and only root can mount one that does`, {
-      hint: "use --storage qcow2, a state folder on XFS or btrfs (--state-dir), or run 'ember init' as root",
-    });
-  }
-  for (const tool of ["mkfs.xfs", "mount", "umount", "losetup", "flock"]) findTool(tool);
+function checkCanMount(kind: FileSystem, onDevice: boolean, refusal: () => EmberError): void {
+  if (process.getuid?.() !== 0) throw refusal();
+  for (const tool of toolsFor(kind, onDevice)) findTool(tool);
   if (!mayMount()) {
     throw new EmberError("permission-denied", "root may not mount file systems here (no CAP_SYS_ADMIN)", {
       hint: "use --storage qcow2, or give the container that capability and /dev/loop-control",
     });
   }
-  if (!existsSync("/dev/loop-control")) {
+  if (!onDevice && !existsSync("/dev/loop-control")) {
     throw new EmberError("host-unsupported", "this host has no loop devices (/dev/loop-control)", {
       hint: "load the module with 'modprobe loop', or use --storage qcow2",
     });
@@ -105,38 +130,91 @@ export function defaultBackingBytes(hostFreeBytes: number): number {
   return Math.max(10, Math.floor((hostFreeBytes * 0.8) / gib)) * gib;
 }
 
-async function ownFileSystem(folder: string, sizeBytes: number | undefined): Promise<StorageChoice> {
-  checkCanMount(folder);
-  if (sizeBytes !== undefined && sizeBytes < leastBackingBytes) {
-    throw new EmberError("invalid-size", `a storage of ${sizeBytes} bytes is too small`, {
-      hint: "at least 301M",
+/** A sparse file beside the folder, that `init` makes unless it is there. */
+async function inFile(
+  folder: string,
+  wish: Pick<StorageWish, "sizeBytes" | "fileSystem">,
+): Promise<StorageChoice> {
+  const beside = fileBeside(folder);
+  const kind = wish.fileSystem === undefined ? (beside ?? fileSystems.xfs) : fileSystems[wish.fileSystem];
+  checkCanMount(kind, false, () => {
+    const cause = cannotClone(dirname(folder));
+    return new EmberError(cause.code, `${cause.message}, and only root can mount one that does`, {
+      hint: "use --storage qcow2, a state folder on XFS or btrfs (--state-dir), or run 'ember init' as root",
+    });
+  });
+  if (beside !== undefined && beside !== kind) {
+    throw new EmberError("already-initialized", `'${folder}.${beside.name}' holds a storage already`, {
+      hint: `use it (--fs ${beside.name}), or move it away`,
     });
   }
-  const backingFile = fileBeside(folder);
+  const { sizeBytes } = wish;
+  if (sizeBytes !== undefined && sizeBytes < kind.leastBytes) {
+    throw new EmberError("invalid-size", `a storage of ${sizeBytes} bytes is too small`, {
+      hint: `at least ${kind.leastText}`,
+    });
+  }
+  const backingFile = `${folder}.${kind.name}`;
   const existing = statIfThere(backingFile);
   const backingBytes = existing?.size ?? sizeBytes ?? defaultBackingBytes(await freeBytes(dirname(folder)));
-  const config: StorageConfig = { driver: "reflink", folder, backingFile, backingBytes };
   const size = `${Math.floor((backingBytes / gib) * 10) / 10} GiB`;
-  const reason =
-    existing === undefined
-      ? `reflink: an XFS of up to ${size} in the sparse file '${backingFile}'`
-      : `reflink: the XFS of ${size} that is in '${backingFile}' already`;
-  const storage = createReflink(config);
-  try {
-    await storage.init();
-  } catch (error) {
-    if (existing === undefined) await storage.deinit(true).catch(() => undefined); // the first error says more
-    throw error;
-  }
-  return { config, reason, fresh: existing === undefined };
+  return {
+    config: { driver: "reflink", folder, backingFile, backingBytes, ...kept(kind) },
+    reason:
+      existing === undefined
+        ? `reflink: ${kind.title} of up to ${size} in the sparse file '${backingFile}'`
+        : `reflink: the ${kind.title.replace(/^an? /, "")} of ${size} that is in '${backingFile}' already`,
+    fresh: existing === undefined,
+  };
 }
 
-async function ownFileSystemOrQcow2(folder: string): Promise<StorageChoice> {
+/** XFS is what a configuration means that says nothing. */
+function kept({ name }: FileSystem): { fileSystem?: FileSystem["name"] } {
+  return name === "xfs" ? {} : { fileSystem: name };
+}
+
+/** A device that is empty, or holds the storage that ember made on it before. */
+async function onDevice(wish: StorageWish, device: string): Promise<StorageChoice> {
+  if (wish.sizeBytes !== undefined) {
+    throw new EmberError("usage", "--size cannot be used with --device, which is taken as a whole");
+  }
+  const folder = folderOf(wish);
+  const kind = fileSystems[wish.fileSystem ?? "xfs"];
+  checkCanMount(kind, true, () => {
+    return new EmberError("permission-denied", "only root can use --device", {
+      hint: "run 'ember init' as root, or use --storage qcow2",
+    });
+  });
+  const name = kernelNameOf(device);
+  if (name === undefined) {
+    throw new EmberError("file-not-found", `there is no block device '${device}'`, {
+      hint: "'lsblk' lists the devices that there are",
+    });
+  }
+  const fresh = (await inspectDevice(device, kind)) === "free";
+  const what = fresh ? kind.title : `the ${kind.title.replace(/^an? /, "")} that ember made before`;
+  return {
+    config: { driver: "reflink", folder, device, ...kept(kind) },
+    reason: `reflink: ${what} on '${device}' (${formatSize(deviceBytes(name))})`,
+    fresh,
+  };
+}
+
+/** Tried, for only mounting tells whether it can be mounted. */
+async function mountedFileOrQcow2(folder: string): Promise<StorageChoice> {
   try {
-    return await ownFileSystem(folder, undefined);
+    const choice = await inFile(folder, {});
+    const storage = createReflink(choice.config);
+    try {
+      await storage.init();
+    } catch (error) {
+      if (choice.fresh) await storage.deinit(true).catch(() => undefined); // the first error says more
+      throw error;
+    }
+    return choice;
   } catch (error) {
     // A storage that is there already has somebody's disks: never pass it over for an empty one.
-    if (existsSync(fileBeside(folder))) throw error;
+    if (fileBeside(folder) !== undefined) throw error;
     const why = toEmberError(error).message;
     return {
       config: { driver: "qcow2", folder },

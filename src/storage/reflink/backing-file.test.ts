@@ -31,9 +31,11 @@ import {
   unmountAll,
 } from "../../../test/contract/storage/place.ts";
 import { errnoCode } from "../../errors/ember-error.ts";
+import { loopsOf } from "../../host/losetup.ts";
 import { run } from "../../host/run.ts";
 import { createReflink } from "./driver.ts";
-import { loopDevicesOf, mountState } from "./mount.ts";
+import { fileMedium } from "./file-medium.ts";
+import { mountState } from "./mount.ts";
 
 setDefaultTimeout(120_000);
 const reason = skipReason("the storage's own XFS", reflinkOnOwnXfs);
@@ -58,12 +60,19 @@ async function made() {
   };
 }
 
+function stateOf({ folder, file }: { readonly folder: string; readonly file: string }): string {
+  return mountState(
+    folder,
+    fileMedium(file, 0, () => undefined),
+  );
+}
+
 describe.skipIf(reason !== undefined)("the storage's own XFS", () => {
   test("is sparse, private, mounted once, and gives back what is deleted", async () => {
     await using it = await made();
     expect(statSync(it.file).mode & 0o777).toBe(0o600);
     expect(await mountsAt(it.folder)).toBe(1);
-    expect(loopDevicesOf(it.file)).toHaveLength(1);
+    expect(loopsOf(it.file)).toHaveLength(1);
     await run("sync", ["-f", it.folder]);
     const before = statSync(it.file).blocks;
     const filler = join(it.folder, "filler");
@@ -86,10 +95,10 @@ describe.skipIf(reason !== undefined)("the storage's own XFS", () => {
   test("is mounted again by open after a reboot, once, however many commands do it at once", async () => {
     await using it = await made();
     await unmountAll(it.folder);
-    expect(mountState(it.folder, it.file)).toBe("no");
+    expect(stateOf(it)).toBe("no");
     await Promise.all(Array.from({ length: 6 }, () => it.place.again().open()));
     expect(await mountsAt(it.folder)).toBe(1);
-    expect(loopDevicesOf(it.file)).toHaveLength(1);
+    expect(loopsOf(it.file)).toHaveLength(1);
     expect((await it.storage.list()).imageIds).toEqual([imageId]);
   });
 
@@ -137,7 +146,7 @@ describe.skipIf(reason !== undefined)("the storage's own XFS", () => {
   test("is never formatted again, nor is anything that is not ember's", async () => {
     await using it = await made();
     await it.storage.deinit(false);
-    expect(loopDevicesOf(it.file)).toEqual([]);
+    expect(loopsOf(it.file)).toEqual([]);
     await it.storage.init();
     expect((await it.storage.list()).imageIds).toEqual([imageId]);
     await it.storage.deinit(true);
@@ -175,7 +184,7 @@ describe.skipIf(reason !== undefined)("the storage's own XFS", () => {
     expect(await codeOf(it.storage.open())).toBe("io-failed");
     await run("cp", ["--sparse=always", kept, it.file]);
     await run("mount", ["-t", "tmpfs", "none", it.folder]);
-    expect(mountState(it.folder, it.file)).toBe("other");
+    expect(stateOf(it)).toBe("other");
     expect(await codeOf(it.storage.open())).toBe("io-failed");
     await unmountAll(it.folder);
     await run("mount", ["-o", "loop", kept, it.folder]); // the same content, but not the file

@@ -20,19 +20,26 @@ import { attempt, cannotClone } from "../failure.ts";
 import { checkedId, checkSize, imagePath, type Layout, layoutOf, snapshotPath, vmPath } from "../layout.ts";
 import { syncFile } from "../publish.ts";
 import { sweepScratch } from "../scratch.ts";
-import type { CloneOptions, ReadableDisk, Storage, StorageConfig, VmDisk } from "../storage.ts";
+import type {
+  CloneOptions,
+  ReadableDisk,
+  Storage,
+  StorageConfig,
+  StorageContext,
+  VmDisk,
+} from "../storage.ts";
 import { fileSystemUsage } from "../usage.ts";
-import { type BackingFile, backingFileOf } from "./backing-file.ts";
+import { type Backing, backingOf } from "./backing.ts";
 import { canClone, cloneFile, restoreFile, snapshotFile } from "./clone.ts";
 import { measureDisks } from "./disk-usage.ts";
 
 /**
  * Disks as raw files on a file system that shares blocks between files (btrfs, XFS): the one that holds the state
- * folder, or an XFS in a sparse file that `init` makes and that is mounted through a loop device.
+ * folder, or one that `init` makes in a sparse file or on a block device.
  */
-export function createReflink(config: StorageConfig): Storage {
+export function createReflink(config: StorageConfig, context?: Pick<StorageContext, "notice">): Storage {
   const layout = layoutOf(config, ".ext4");
-  const backing = backingFileOf(config);
+  const backing = backingOf(config, context?.notice ?? (() => undefined));
   const guarded = <T>(what: string, work: () => Promise<T>): Promise<T> =>
     attempt(what, work, backing?.lowerFull);
   let dataBytes: number | null = null; // as of the last `diskUsage`, for it takes a sweep
@@ -125,11 +132,18 @@ export function createReflink(config: StorageConfig): Storage {
       }),
     diskUsage: () =>
       guarded("measure the disks", async () => {
-        const measurement = await measureDisks(layout, undefined);
+        const measurement = await measureDisks(layout, backing?.readExtents);
         dataBytes = measurement.dataBytes;
         return measurement.disks;
       }),
     occupiedBytes: (vm) => guarded("measure a VM's disk", async () => statSync(vmIfThere(vm)).blocks * 512),
+    ...(backing === undefined
+      ? {}
+      : {
+          expand: (sizeBytes) =>
+            guarded(`grow the storage at '${layout.folder}'`, () => backing.expand(sizeBytes)),
+          trim: () => guarded(`trim the storage at '${layout.folder}'`, () => backing.trim()),
+        }),
   };
 }
 
@@ -161,7 +175,7 @@ function foldersOf({ images, vms, snapshots, staging }: Layout): string[] {
   return [images, vms, snapshots, staging];
 }
 
-async function init(layout: Layout, backing: BackingFile | undefined): Promise<void> {
+async function init(layout: Layout, backing: Backing | undefined): Promise<void> {
   makeParent(layout.folder);
   await backing?.init();
   ensurePrivateFolder(layout.folder);
@@ -174,14 +188,14 @@ async function init(layout: Layout, backing: BackingFile | undefined): Promise<v
   sweepScratch(layout.staging);
 }
 
-async function open(layout: Layout, backing: BackingFile | undefined): Promise<void> {
+async function open(layout: Layout, backing: Backing | undefined): Promise<void> {
   await backing?.open();
   readStaging(layout);
   mkdirSync(layout.snapshots, { recursive: true, mode: 0o700 }); // storages of an earlier release have none
   sweepScratch(layout.staging);
 }
 
-async function deinit(layout: Layout, backing: BackingFile | undefined, purge: boolean): Promise<void> {
+async function deinit(layout: Layout, backing: Backing | undefined, purge: boolean): Promise<void> {
   if (backing !== undefined) {
     await backing.deinit(purge);
   } else if (purge) {

@@ -1,4 +1,6 @@
+import { truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { run } from "../../../src/host/run.ts";
 import { lookUpTool } from "../../../src/host/tools.ts";
 import { createQcow2 } from "../../../src/storage/qcow2/driver.ts";
 import { createReflink } from "../../../src/storage/reflink/driver.ts";
@@ -38,17 +40,49 @@ export const reflinkOnBtrfs: StorageFactory = {
   },
 };
 
-/** `reflink` on the XFS file system that its own `init` makes and mounts. */
-export const reflinkOnOwnXfs: StorageFactory = {
+/** `reflink` on the file system that its own `init` makes and mounts, in a sparse file. */
+function onOwnFile(fileSystem: "xfs" | "btrfs", backingBytes: number, facts: StorageFacts): StorageFactory {
+  return {
+    driver: reflink,
+    facts: { ...facts, mountsFolder: true },
+    missing: () => missingForMounts(fileSystem, [`mkfs.${fileSystem}`, "flock"]),
+    async make({ folderName = "storage" } = {}) {
+      const place = scratchFolder();
+      const folder = join(place.path, folderName);
+      const backingFile = `${folder}.${fileSystem}`;
+      const config = { driver: "reflink", folder, backingFile, backingBytes, fileSystem };
+      return underTest(reflink, config, async () => {
+        await unmountAll(folder);
+        place[Symbol.dispose]();
+      });
+    },
+  };
+}
+
+export const reflinkOnOwnXfs: StorageFactory = onOwnFile("xfs", 301 * mib, files);
+
+/** Compressed, and what is compressed is counted as it lies on the disk. */
+export const reflinkOnOwnBtrfs: StorageFactory = onOwnFile("btrfs", 256 * mib, {
+  ...files,
+  freesOverwritten: "extents",
+  unknown: [],
+});
+
+/** `reflink` on a block device that is ember's as a whole: a loop device does for one. */
+export const reflinkOnDevice: StorageFactory = {
   driver: reflink,
   facts: { ...files, mountsFolder: true },
-  missing: () => missingForMounts("xfs", ["mkfs.xfs", "flock"]),
+  missing: () => missingForMounts("xfs", ["mkfs.xfs", "flock", "wipefs"]),
   async make({ folderName = "storage" } = {}) {
     const place = scratchFolder();
+    const file = join(place.path, "device");
     const folder = join(place.path, folderName);
-    const config = { driver: "reflink", folder, backingFile: `${folder}.xfs`, backingBytes: 301 * mib };
-    return underTest(reflink, config, async () => {
+    writeFileSync(file, "");
+    truncateSync(file, 320 * mib);
+    const device = (await run("losetup", ["--find", "--show", "--", file])).stdout.trim();
+    return underTest(reflink, { driver: "reflink", folder, device }, async () => {
       await unmountAll(folder);
+      await run("losetup", ["--detach", device], { okStatuses: [0, 1] });
       place[Symbol.dispose]();
     });
   },

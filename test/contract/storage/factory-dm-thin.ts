@@ -78,13 +78,18 @@ export async function forceDown(layout: ThinLayout): Promise<void> {
   for (const file of [layout.dataFile, layout.metadataFile]) await detachLoops(file);
 }
 
-const fillerId = 2 ** 24 - 1;
+const largestThinId = 2 ** 24 - 1;
 
-/** Takes all blocks of the pool that are free with a thin device that is no disk. */
-export async function fillPool(layout: ThinLayout, bytes: number = gib): Promise<() => Promise<void>> {
-  const name = `${layout.prefix}filler`;
-  await sendMessage(layout.pool, `create_thin ${fillerId}`);
-  await createDevice(name, thinTable(mapperPath(layout.pool), fillerId, gib));
+/** Takes `bytes` of the pool, all that are free if not said, with a thin device that is no disk: the `number`th such. */
+export async function fillPool(
+  layout: ThinLayout,
+  bytes: number = gib,
+  number = 0,
+): Promise<() => Promise<void>> {
+  const name = `${layout.prefix}filler-${number}`;
+  const thinId = largestThinId - number;
+  await sendMessage(layout.pool, `create_thin ${thinId}`);
+  await createDevice(name, thinTable(mapperPath(layout.pool), thinId, gib));
   const count = `count=${Math.floor(bytes / 65_536)}`;
   await run("dd", ["if=/dev/urandom", `of=${mapperPath(name)}`, "bs=65536", count, "oflag=direct"], {
     okStatuses: [0, 1],
@@ -92,7 +97,7 @@ export async function fillPool(layout: ThinLayout, bytes: number = gib): Promise
   });
   return async () => {
     await removeDevice(name);
-    await sendMessage(layout.pool, `delete ${fillerId}`);
+    await sendMessage(layout.pool, `delete ${thinId}`);
   };
 }
 
@@ -103,7 +108,7 @@ function leftovers(layout: ThinLayout, numbersFolder: string): string[] {
   using context = contextIn(numbersFolder);
   return [
     ...(existsSync(layout.staging) ? readdirSync(layout.staging) : []),
-    ...devices.filter((name) => name !== "pool" && name !== "filler"),
+    ...devices.filter((name) => name !== "pool" && !name.startsWith("filler-")),
     ...[...context.numbers.all()].filter(([, thinId]) => !used.has(thinId)).map(([key]) => key),
   ];
 }
