@@ -4,9 +4,12 @@ import { run, runStreaming } from "./run.ts";
 
 const limitMs = 3_600_000; // they read all of the metadata, up to 16 GiB of it
 
-/** Checks a pool's metadata, which no pool may be using. Throws `io-failed` with what is wrong. */
+/**
+ * Checks a pool's metadata, which no pool may be using. Where it is whole, the kernel's wish for a check is granted: the
+ * pool takes changes again. Throws `io-failed` with what is wrong.
+ */
 export async function checkMetadata(device: string, file: string): Promise<void> {
-  const { status, stdout, stderr } = await run("thin_check", [device], {
+  const { status, stdout, stderr } = await run("thin_check", ["--clear-needs-check-flag", device], {
     okStatuses: [0, 1],
     timeoutMs: limitMs,
   });

@@ -136,12 +136,12 @@ export async function poolStatus(place: ThinPlace): Promise<PoolStatus> {
 
 /** Throws `io-failed` unless the pool takes changes. */
 export function checkHealth(place: ThinPlace, status: PoolStatus): void {
-  const { layout, backing } = place;
+  const { layout } = place;
   if (status.mode !== "failed" && status.mode !== "ro" && !status.needsCheck) return;
   const how =
     status.mode === "failed" ? "has failed" : "takes no changes any more: its metadata needs a check";
   throw new EmberError("io-failed", `the thin pool of the storage at '${layout.folder}' ${how}`, {
-    hint: `stop the VMs and run 'ember deinit', which keeps the data; 'thin_check --clear-needs-check-flag ${backing.metadataName}' (thin_repair where it finds damage); 'ember init'`,
+    hint: "stop the VMs, run 'ember deinit' (it keeps the data), then 'ember init', which checks the metadata and says what is to be done",
   });
 }
 
