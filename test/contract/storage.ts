@@ -13,7 +13,7 @@ import { usageTests } from "./storage/usage.ts";
  * Each test gets a storage of its own; all that it made is gone afterwards, also when it fails.
  */
 export function storageContract(name: string, factory: StorageFactory): void {
-  setDefaultTimeout(120_000); // a guard against hanging on a busy machine, no measurement
+  setDefaultTimeout(600_000); // a guard against hanging, also in an emulated machine; no measurement
   describe(`storage contract: ${name}`, () => {
     const reason = skipReason(`storage contract: ${name}`, factory);
     if (reason !== undefined) {
