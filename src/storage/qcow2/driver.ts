@@ -1,5 +1,5 @@
-import { statSync } from "node:fs";
-import { rename, rm } from "node:fs/promises";
+import { mkdirSync, statSync } from "node:fs";
+import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { EmberError } from "../../errors/ember-error.ts";
 import { syncFolder } from "../../host/files.ts";
@@ -13,17 +13,26 @@ import {
   removeFolders,
   removeIfEmpty,
   removeImageFile,
+  snapshotsOfVm,
   statIfThere,
 } from "../disk-files.ts";
 import { attempt } from "../failure.ts";
-import { checkedId, checkSize, imagePath, layoutOf, vmPath } from "../layout.ts";
+import { checkedId, checkSize, imagePath, layoutOf, snapshotPath, vmPath } from "../layout.ts";
 import { readScratchName, scratchName, sweepScratch } from "../scratch.ts";
 import type { CloneOptions, DiskLocation, ImageDisk, Storage, StorageConfig, VmDisk } from "../storage.ts";
 import { fileSystemUsage } from "../usage.ts";
+import { measureDisks } from "./disk-usage.ts";
 import { forkOverlay, makeOverlay, type NewDisk, openElsewhere } from "./fork.ts";
 import { largestDiskBytes } from "./header.ts";
-import { chainOf, collectLayers, filesInUse, imageBase, type Qcow2Layout, readBase } from "./layers.ts";
+import { chainOf, collectLayers, dropped, filesInUse, imageBase, type Qcow2Layout } from "./layers.ts";
 import { isLocked, readOverlay, writeSize } from "./overlay.ts";
+import {
+  cloneSnapshot,
+  readableSnapshot,
+  removeSnapshots,
+  restoreSnapshot,
+  takeSnapshot,
+} from "./snapshots.ts";
 
 /**
  * Disks as qcow2 overlays over a raw image, on any file system and without root. A fork freezes what its source has
@@ -31,11 +40,17 @@ import { isLocked, readOverlay, writeSize } from "./overlay.ts";
  */
 export function createQcow2(config: StorageConfig): Storage {
   const layout: Qcow2Layout = { ...layoutOf(config, ".qcow2"), layers: join(config.folder, "layers") };
-  const folders = [layout.images, layout.layers, layout.vms, layout.staging];
+  const folders = [layout.images, layout.layers, layout.vms, layout.snapshots, layout.staging];
 
   return {
     name: "qcow2",
-    capabilities: { clones: true, independentClones: false, clonesOpenDisks: false },
+    capabilities: {
+      clones: true,
+      independentClones: false,
+      independentForks: true,
+      clonesOpenDisks: false,
+      growsOpenDisks: false,
+    },
 
     init: () =>
       attempt(`set up the storage at '${layout.folder}'`, async () => {
@@ -47,7 +62,9 @@ export function createQcow2(config: StorageConfig): Storage {
     open: () =>
       attempt(`open the storage at '${layout.folder}'`, async () => {
         // A command that was killed over the layers left a scratch file too, so most times there is nothing to do.
-        if (!readStaging(layout).some((name) => readScratchName(name)?.ownerAlive === false)) return;
+        const names = readStaging(layout);
+        mkdirSync(layout.snapshots, { recursive: true, mode: 0o700 }); // storages of an earlier release have none
+        if (!names.some((name) => readScratchName(name)?.ownerAlive === false)) return;
         await collectLayers(layout);
         sweepScratch(layout.staging);
       }),
@@ -69,12 +86,35 @@ export function createQcow2(config: StorageConfig): Storage {
         return { path: disk.path, format: "qcow2" };
       }),
     locate: (vm) => ({ path: vmPath(layout, vm), format: "qcow2" }),
+    activate: (vm) =>
+      attempt("open a VM's disk", async () => ({ path: existing(layout, vm), format: "qcow2" })),
+    deactivate: async (vm) => void checkedId(vm.vmId), // a file is always there
     grow: (vm, sizeBytes) => attempt("grow a VM's disk", () => grow(existing(layout, vm), sizeBytes)),
+
+    snapshot: (snapshot) =>
+      attempt("make a snapshot", async () => {
+        snapshotPath(layout, snapshot);
+        await takeSnapshot(layout, snapshot, existing(layout, snapshot));
+      }),
+    restore: (snapshot) =>
+      attempt("restore a snapshot", async () => {
+        snapshotPath(layout, snapshot);
+        await restoreSnapshot(layout, snapshot, existing(layout, snapshot));
+      }),
+    cloneSnapshot: (source, vm, options) =>
+      attempt("clone a snapshot", async () => {
+        const disk = newDisk(layout, vm, options);
+        await cloneSnapshot(layout, source, disk);
+        return { path: disk.path, format: "qcow2" };
+      }),
+    readSnapshot: (snapshot) => attempt("read a snapshot", () => readableSnapshot(layout, snapshot)),
+    removeSnapshot: (snapshot) => attempt("remove a snapshot", () => removeSnapshots(layout, [snapshot])),
 
     removeImage: (image) => attempt("remove an image", () => removeImage(layout, image)),
     removeVm: (vm) => attempt("remove a VM's disk", () => removeVm(layout, vm)),
     list: () => attempt("list the disks", async () => listDisks(layout)),
     usage: () => attempt("measure the storage", () => fileSystemUsage(layout.folder)),
+    diskUsage: () => attempt("measure the disks", () => measureDisks(layout)),
     occupiedBytes: (vm) =>
       attempt("measure a VM's disk", async () => {
         const chain = await chainOf(layout, existing(layout, vm));
@@ -139,22 +179,16 @@ async function removeImage(layout: Qcow2Layout, image: ImageDisk): Promise<void>
   await removeImageFile(layout, image);
 }
 
-/** Renamed first: until the layers are done, the scratch file makes the next command finish the work. */
+/**
+ * The disk goes last: until nothing is left of the VM, `list` names it. It is renamed before it is removed; see
+ * `dropped`.
+ */
 async function removeVm(layout: Qcow2Layout, vm: VmDisk): Promise<void> {
   const path = vmPath(layout, vm);
+  await removeSnapshots(layout, snapshotsOfVm(layout, vm));
   if (statIfThere(path) === undefined) return;
   const scratch = join(layout.staging, scratchName("drop", vm.vmId));
   await rename(path, scratch);
   syncFolder(layout.vms);
-  if (await liesOnLayer(layout, scratch)) await collectLayers(layout);
-  await rm(scratch, { force: true });
-}
-
-async function liesOnLayer(layout: Qcow2Layout, path: string): Promise<boolean> {
-  try {
-    return readBase(layout, path, (await readOverlay(path)).backingName).layerId !== undefined;
-  } catch (error) {
-    if (error instanceof EmberError && error.code === "io-failed") return true; // unreadable: it may have
-    throw error;
-  }
+  await dropped(layout, [scratch]);
 }

@@ -14,6 +14,7 @@ export interface NewDisk {
   readonly path: string;
   readonly id: string;
   readonly sizeBytes: number;
+  readonly readOnly?: boolean;
 }
 
 /**
@@ -31,6 +32,7 @@ export async function makeOverlay(
   try {
     await writeOverlay(scratch, disk.sizeBytes, base.backing);
     if (!existsSync(base.path)) throw gone();
+    if (disk.readOnly === true) await chmod(scratch, 0o400);
     if (!(await publish(scratch, disk.path))) await checkSame(disk);
   } finally {
     await rm(scratch, { force: true });

@@ -4,15 +4,16 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { EmberError, errnoCode } from "../../errors/ember-error.ts";
 import { syncFolder } from "../../host/files.ts";
-import { idsOf, type Layout } from "../layout.ts";
+import { listDisks } from "../disk-files.ts";
+import { idsOf, type Layout, snapshotPath, vmPath } from "../layout.ts";
 import { readScratchName } from "../scratch.ts";
 import type { Backing } from "./header.ts";
 import { readOverlay } from "./overlay.ts";
 
 /**
- * Layers: what a VM's overlay was when it was forked, read-only from then on, shared by source and forks. A backing
- * name is relative to the folder of the file that has it (`vms`, `layers` and `staging` lie side by side), so the
- * storage's folder can be moved.
+ * Layers: what a VM's overlay was when it was forked or a snapshot was made, read-only from then on, shared by source,
+ * forks and snapshots. A backing name is relative to the folder of the file that has it (`vms`, `snapshots`, `layers`
+ * and `staging` lie side by side), so the storage's folder can be moved.
  */
 export interface Qcow2Layout extends Layout {
   readonly layers: string;
@@ -66,8 +67,8 @@ export async function chainOf(layout: Qcow2Layout, path: string): Promise<string
 
 /**
  * Every file that a disk needs, among the layers and images. The order matters, for no lock is held: a clone in
- * the making is in `staging` before it needs a layer and in `vms` before it leaves `staging`, so whoever lists the
- * layers first, then `staging`, then `vms`, sees every use.
+ * the making is in `staging` before it needs a layer, and in `vms` or `snapshots` before it leaves `staging`, so
+ * whoever lists the layers first, then `staging`, then those, sees every use.
  */
 export async function filesInUse(layout: Qcow2Layout): Promise<Set<string>> {
   const used = new Set<string>();
@@ -76,9 +77,9 @@ export async function filesInUse(layout: Qcow2Layout): Promise<Set<string>> {
     if (scratch?.kind === "new" && scratch.ownerAlive)
       await followScratch(layout, join(layout.staging, name), used);
   }
-  for (const id of idsOf(readdirSync(layout.vms), ".qcow2")) {
-    await follow(layout, join(layout.vms, `${id}.qcow2`), used);
-  }
+  const { vmIds, snapshots } = listDisks(layout);
+  for (const snapshot of snapshots) await follow(layout, snapshotPath(layout, snapshot), used);
+  for (const vmId of vmIds) await follow(layout, vmPath(layout, { vmId }), used);
   return used;
 }
 
@@ -126,4 +127,27 @@ export async function collectLayers(layout: Qcow2Layout): Promise<void> {
   const unused = layers.filter((path) => !used.has(path));
   for (const path of unused) await rm(path, { force: true });
   if (unused.length > 0) syncFolder(layout.layers);
+}
+
+/**
+ * Removes disks that were given the scratch names `paths`, and then the layers that only they needed: until the layers
+ * are done, the scratch files make the next command finish the work. Those that are not there are passed over.
+ */
+export async function dropped(layout: Qcow2Layout, paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    if (!(await liesOnLayer(layout, path))) continue;
+    await collectLayers(layout);
+    break;
+  }
+  for (const path of paths) await rm(path, { force: true });
+}
+
+async function liesOnLayer(layout: Qcow2Layout, path: string): Promise<boolean> {
+  try {
+    return readBase(layout, path, (await readOverlay(path)).backingName).layerId !== undefined;
+  } catch (error) {
+    if (errnoCode(error) === "ENOENT") return false;
+    if (error instanceof EmberError && error.code === "io-failed") return true; // unreadable: it may have
+    throw error;
+  }
 }

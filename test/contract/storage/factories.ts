@@ -91,7 +91,8 @@ export const reflinkOnDevice: StorageFactory = {
 /** `qcow2` on a file system that cannot clone. */
 export const qcow2OnExt4: StorageFactory = {
   driver: qcow2,
-  facts: { ...files, freesOverwritten: "nothing" },
+  // Each file of a chain has tables of its own.
+  facts: { ...files, slackBytes: 512 * 1024, freesOverwritten: "nothing" },
   missing() {
     const absent = ["qemu-img", "qemu-io"].filter((tool) => lookUpTool(tool) === undefined);
     if (absent.length === 0) return undefined;
