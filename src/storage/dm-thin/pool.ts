@@ -39,7 +39,7 @@ export function findPool(place: ThinPlace): DmDevice | undefined {
   const pool = findDevice(place.layout.pool);
   if (pool === undefined) return undefined;
   const wanted = place.backing.below();
-  if (wanted.length === 2 && wanted.every((name) => pool.below.includes(name))) return pool;
+  if (pool.below.length === 2 && pool.below.every((name) => wanted.includes(name))) return pool;
   throw new EmberError(
     "io-failed",
     `the thin pool '${pool.name}' does not lie on this storage's data, which has been moved, replaced or lost`,

@@ -23,7 +23,10 @@ const blockMapEra = 16_380;
 const promise = 2;
 const fullShare = 0.95;
 
-/** A compressing dm-vdo between the pool's data and what that lies on. */
+/**
+ * A compressing dm-vdo between the pool's data and what that lies on. Written from the kernel's documentation: no kernel
+ * with dm-vdo has been at hand to run it.
+ */
 export function withVdo(backing: Backing, layout: ThinLayout): Backing {
   const name = `${layout.prefix}vdo`;
   const stack = async (below: PoolDevices): Promise<PoolDevices> => {
