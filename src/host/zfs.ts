@@ -95,17 +95,34 @@ export async function waitForCommands(lock: string): Promise<void> {
 }
 
 /** As `zfs`, again and again for a while when something (most often udev, looking) still has the volume open. */
-export async function zfsWhenQuiet(
+export function zfsWhenQuiet(
   pool: string,
   args: readonly string[],
   tolerated: readonly ZfsProblem[] = [],
   lock?: string,
 ): Promise<ZfsAnswer> {
-  for (let attempts = 0; ; attempts += 1) {
-    const answer = await zfs(pool, args, attempts < 40 ? [...tolerated, "busy"] : tolerated, lock);
+  return whenQuiet(tolerated, (now) => zfs(pool, args, now, lock));
+}
+
+/** As `zpool`, again and again for a while when something still has a volume open. */
+export function zpoolWhenQuiet(
+  pool: string,
+  args: readonly string[],
+  tolerated: readonly ZfsProblem[] = [],
+): Promise<ZfsAnswer> {
+  return whenQuiet(tolerated, (now) => zpool(pool, args, now));
+}
+
+async function whenQuiet(
+  tolerated: readonly ZfsProblem[],
+  attempt: (tolerated: readonly ZfsProblem[]) => Promise<ZfsAnswer>,
+): Promise<ZfsAnswer> {
+  for (let attempts = 0; attempts < 40; attempts += 1) {
+    const answer = await attempt([...tolerated, "busy"]);
     if (answer.problem !== "busy" || tolerated.includes("busy")) return answer;
     await sleep(Math.min(50 * 2 ** attempts, 500));
   }
+  return attempt(tolerated);
 }
 
 function refusal(problem: ZfsProblem | undefined, pool: string, command: string, text: string): EmberError {

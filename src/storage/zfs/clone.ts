@@ -36,7 +36,7 @@ export async function cloneImage(
   const source = rows.get(base);
   if (source === undefined) throw gone();
   if (!(await isThere(place, rows, source, vm, options))) {
-    await underway(place, vm.vmId, () => clone(place, base, vm, options, gone));
+    await underway(place, vm.vmId, () => clone(place, base, source, vm, options, gone));
   }
   return locationOf(place, vm);
 }
@@ -52,7 +52,7 @@ export async function cloneSnapshot(
   const found = await findSnapshot(place, snapshot, [...roomNames(place), target]);
   if (!(await isThere(place, found.rows, found.row, vm, options))) {
     const gone = (): EmberError => snapshotGone(snapshot);
-    await underway(place, vm.vmId, () => clone(place, found.row.name, vm, options, gone));
+    await underway(place, vm.vmId, () => clone(place, found.row.name, found.row, vm, options, gone));
   }
   return locationOf(place, vm);
 }
@@ -79,7 +79,7 @@ export async function cloneVm(
     const { problem } = await change(place, ["snapshot", snapshot], ["missing"]);
     if (problem === "missing") throw gone();
     try {
-      await clone(place, snapshot, vm, options, gone);
+      await clone(place, snapshot, row, vm, options, gone);
     } finally {
       await changeWhenQuiet(place, ["destroy", "-d", snapshot], ["missing"]);
     }
@@ -125,25 +125,26 @@ async function isThere(
   return false;
 }
 
-/** The size is set before the mark, in this order, so a volume with the mark is whole. */
+/**
+ * The size is set before the mark, in this order, so a volume with the mark is whole. A size that stays is not set: that
+ * would write, and a clone that wrote nothing is known to share all.
+ */
 async function clone(
   place: Place,
   snapshot: string,
+  source: ZfsRow,
   vm: VmDisk,
-  options: CloneOptions,
+  { sizeBytes }: CloneOptions,
   gone: () => EmberError,
 ): Promise<void> {
-  const size = `volsize=${volumeBytes(options.sizeBytes)}`;
   const target = vmName(place.names, vm);
-  const { problem } = await change(
-    place,
-    ["clone", "-o", size, "-o", diskMark(vm.vmId, options.sizeBytes), snapshot, target],
-    ["missing", "exists"],
-  );
+  const size = volumeBytes(sizeBytes) === source.sizeBytes ? [] : ["-o", `volsize=${volumeBytes(sizeBytes)}`];
+  const options = [...size, "-o", diskMark(vm.vmId, sizeBytes)];
+  const { problem } = await change(place, ["clone", ...options, snapshot, target], ["missing", "exists"]);
   if (problem === "missing") throw gone();
   if (problem !== "exists") return;
   const made = (await look(place, [target])).get(target);
-  if (made?.sizeBytes === volumeBytes(options.sizeBytes)) return; // by another command, at the same time
+  if (made?.sizeBytes === volumeBytes(sizeBytes)) return; // by another command, at the same time
   throw new EmberError("vm-exists", `there is a disk '${vm.vmId}' of another size already`);
 }
 

@@ -83,7 +83,7 @@ export function createZfs(config: StorageConfig, context: StorageContext): Stora
     usage: () => attempt("measure the storage", () => measure(place)),
     diskUsage: () =>
       attempt("measure the disks", async () => {
-        await zpool(pool.name, ["sync", pool.name]); // ZFS counts what it has written out
+        await zpool(pool.name, ["sync", pool.name], ["read-only"]); // ZFS counts what it has written out
         return usageOf(names, await lookAtAll(place));
       }),
     occupiedBytes: (vm) => attempt("measure a VM's disk", () => occupiedBytes(place, vm)),

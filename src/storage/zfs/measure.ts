@@ -9,7 +9,7 @@ import { look, type Place, roomNames } from "./place.ts";
  */
 export async function measure(place: Place): Promise<StorageUsage> {
   const { pool, root } = place.names;
-  await zpool(pool, ["sync", pool]);
+  await zpool(pool, ["sync", pool], ["read-only"]);
   const rows = await look(place, roomNames(place));
   const used = rows.get(pool)?.usedBytes ?? 0;
   const writable = used + (rows.get(pool)?.availableBytes ?? 0);

@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { EmberError } from "../../errors/ember-error.ts";
 import { syncFolder } from "../../host/files.ts";
-import { checkPool, poolState, zpool } from "../../host/zfs.ts";
+import { checkPool, poolState, zpool, zpoolWhenQuiet } from "../../host/zfs.ts";
 import { zfsList } from "../../host/zfs-list.ts";
 import { statIfThere } from "../disk-files.ts";
 import { lowerFileSystemFull } from "../failure.ts";
@@ -143,7 +143,7 @@ async function takeDown(pool: OwnPool, purge: boolean): Promise<void> {
   }
   if (poolState(name) !== undefined) {
     const kept = !purge || (await holdsOthers(name));
-    await zpool(name, kept ? ["export", name] : ["destroy", name], ["missing", "no-pool"]);
+    await zpoolWhenQuiet(name, [kept ? "export" : "destroy", name], ["missing", "no-pool"]);
     if (kept) return;
   }
   if (purge && file !== undefined) await rm(file, { force: true });
