@@ -62,7 +62,7 @@ describe("a running VM", () => {
 
   test("is forked several times at one moment; each fork is a machine of its own", async () => {
     await sh("echo moment > /data/moment");
-    const flags = ["--count", "2", "--memory", "256M"];
+    const flags = ["--count", "2", "--memory", "256M", "--quiet"];
     expect(await ember.ok(["vm", "fork", "web", "copy", ...flags])).toBe("copy-1\ncopy-2");
     for (const name of ["copy-1", "copy-2"]) {
       expect(await sh("cat /data/moment; hostname", name)).toBe(`moment\n${name}`);

@@ -1,6 +1,9 @@
 import type { Group, Leaf } from "../parser/command.ts";
+import { debugGroup } from "./debug/group.ts";
 import { imageGroup } from "./image/group.ts";
 import { kernelGroup } from "./kernel/group.ts";
+import { snapshotGroup } from "./snapshot/group.ts";
+import { storageGroup } from "./storage/group.ts";
 import { vmGroup } from "./vm/group.ts";
 
 const leaf = (name: string, summary: string, load: Leaf["load"]): Leaf => ({
@@ -42,8 +45,10 @@ export const root: Group = {
       "print what OpenSSH needs to reach VMs",
       async () => (await import("./guest/ssh-config.ts")).sshConfig,
     ),
+    snapshotGroup,
     imageGroup,
     kernelGroup,
+    storageGroup,
     leaf("init", "prepare this host for VMs", async () => (await import("./installation/init.ts")).init),
     leaf("deinit", "remove what init made", async () => (await import("./installation/deinit.ts")).deinit),
     leaf(
@@ -62,6 +67,7 @@ export const root: Group = {
       async () => (await import("./installation/reconcile.ts")).reconcile,
     ),
     leaf("prune", "delete what nothing uses", async () => (await import("./installation/prune.ts")).prune),
+    debugGroup,
     leaf("events", "show what happened", async () => (await import("./installation/events.ts")).events),
     leaf(
       "completion",

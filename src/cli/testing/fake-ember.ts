@@ -1,17 +1,37 @@
-import type { EmberApi, Forwarding, ImageApi, KernelApi, VmApi, VmHandle } from "../../api.ts";
+import type {
+  EmberApi,
+  Forwarding,
+  ImageApi,
+  KernelApi,
+  SnapshotApi,
+  StorageApi,
+  VmApi,
+  VmHandle,
+} from "../../api.ts";
 import { EmberError } from "../../errors/ember-error.ts";
 import { sampleEvent, sampleImage, sampleInfo, sampleKernel, sampleStats, sampleVm } from "./samples.ts";
+import {
+  sampleChanges,
+  sampleEfficiency,
+  sampleReport,
+  sampleSnapshot,
+  sampleTree,
+} from "./storage-samples.ts";
 
 export interface Call {
   readonly method: string;
   readonly args: readonly unknown[];
 }
 
+type Parts = "vms" | "images" | "kernels" | "snapshots" | "storage";
+
 export interface FakeParts {
   readonly vms?: Partial<VmApi>;
   readonly images?: Partial<ImageApi>;
   readonly kernels?: Partial<KernelApi>;
-  readonly installation?: Partial<Omit<EmberApi, "vms" | "images" | "kernels">>;
+  readonly snapshots?: Partial<SnapshotApi>;
+  readonly storage?: Partial<StorageApi>;
+  readonly installation?: Partial<Omit<EmberApi, Parts>>;
 }
 
 /** An installation without anything behind it: it notes what is asked of it, and answers with samples. */
@@ -35,6 +55,8 @@ export function fakeEmber(parts: FakeParts = {}): { ember: EmberApi; calls: Call
     vms: recorded("vms.", { ...fakeVms(handle), ...parts.vms }),
     images: recorded("images.", { ...fakeImages, ...parts.images }),
     kernels: recorded("kernels.", { ...fakeKernels, ...parts.kernels }),
+    snapshots: recorded("snapshots.", { ...fakeSnapshots, ...parts.snapshots }),
+    storage: recorded("storage.", { ...fakeStorage, ...parts.storage }),
   };
   return { ember: recorded("", ember), calls };
 }
@@ -76,6 +98,8 @@ function fakeVms(handle: (name: string) => VmHandle): VmApi {
     resume: nothing,
     delete: nothing,
     fork: async (_source, options) => handle(options.name),
+    resize: nothing,
+    tree: async () => [sampleTree],
     update: nothing,
     wait: nothing,
     stats: async () => [sampleStats()],
@@ -116,7 +140,25 @@ const fakeKernels: KernelApi = {
   delete: nothing,
 };
 
-const fakeInstallation: Omit<EmberApi, "vms" | "images" | "kernels"> = {
+const fakeSnapshots: SnapshotApi = {
+  create: async (vm, name) => sampleSnapshot({ vm, name: name ?? "20260301-120000" }),
+  list: async () => [sampleSnapshot()],
+  restore: nothing,
+  delete: nothing,
+  diff: async () => sampleChanges,
+};
+
+const fakeStorage: StorageApi = {
+  usage: async () => sampleReport,
+  efficiency: async () => sampleEfficiency,
+  grow: nothing,
+  trim: async () => [
+    { vm: "web", trimmed: true, trimmedBytes: 3 * 1024 ** 2 },
+    { vm: "db", trimmed: false, trimmedBytes: 0 },
+  ],
+};
+
+const fakeInstallation: Omit<EmberApi, Parts> = {
   init: async () => sampleInfo,
   deinit: nothing,
   info: async () => sampleInfo,

@@ -8,22 +8,29 @@ const forceFlag: Flag<boolean> = toggle(
   "also when it runs or others depend on it, which go with it",
 );
 
+const keepForksFlag: Flag<boolean> = toggle(
+  "keep-forks",
+  "make forks that need the VM's disk (on zfs) independent of it first",
+);
+
 export const deleteVm: Command = {
-  flags: [forceFlag],
+  flags: [forceFlag, keepForksFlag],
   positionals: [namesArgument],
-  description: "The disk goes with the VM. Refuses while the VM runs or something depends on it.",
+  description:
+    "The disk goes with the VM. Refuses while the VM runs, or has snapshots or forks that depend on it; --force takes " +
+    "them along.",
   examples: [
     { line: "ember vm delete web", shows: "a stopped VM" },
     { line: "ember vm delete --force web db", shows: "whatever they are doing" },
   ],
   async run(session, args) {
     const { vms } = await session.ember();
-    const force = args.get(forceFlag);
+    const [force, keepForks] = [args.get(forceFlag), args.get(keepForksFlag)];
     return await forEachVm(
       session,
       args.get(namesArgument),
       { doing: "deleting", done: "deleted" },
-      (name, options) => vms.delete(name, { force, ...options }),
+      (name, options) => vms.delete(name, { force, keepForks, ...options }),
     );
   },
 };

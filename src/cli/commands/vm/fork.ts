@@ -1,15 +1,21 @@
 import type { Command } from "../../parser/command.ts";
 import { defined } from "../../parser/defined.ts";
 import { type Flag, value } from "../../parser/flag.ts";
-import { vmName } from "../../parser/kinds.ts";
+import { count, vmName } from "../../parser/kinds.ts";
 import { networkChoice } from "../../parser/network.ts";
 import { pathOrName } from "../../parser/path-or-name.ts";
 import { one, type Positional } from "../../parser/positional.ts";
+import { plural } from "../../render/text.ts";
+import type { Session } from "../../session.ts";
 import { cpusFlag, diskSizeFlag, fullCopyFlag, kernelFlag, memoryFlag, noStartFlag } from "./arguments.ts";
 import { printCreated } from "./created.ts";
 
 const source: Positional<string> = one("SOURCE", vmName, "the VM to fork", { complete: "vm" });
-const name: Positional<string> = one("NAME", vmName, "name of the new VM");
+const name: Positional<string> = one(
+  "NAME",
+  vmName,
+  "name of the new VM; with --count, what the names begin with",
+);
 const inherited = "the source's";
 const cpus = cpusFlag(inherited);
 const memory = memoryFlag(inherited);
@@ -25,21 +31,32 @@ const network: Flag<string | undefined> = value(
   },
 );
 
+const countFlag: Flag<number | undefined> = value(
+  "count",
+  "N",
+  count,
+  "make N forks of one moment: NAME-1, NAME-2, ... (all or none)",
+);
+
 export const fork: Command = {
-  flags: [cpus, memory, diskSize, kernel, network, noStartFlag, fullCopyFlag],
+  flags: [countFlag, cpus, memory, diskSize, kernel, network, noStartFlag, fullCopyFlag],
   positionals: [source, name],
   description:
-    "The new VM begins with the source's disk as it is now; from then on neither sees the other's changes.",
+    "The new VM begins with the source's disk as it is now; from then on neither sees the other's changes. A running " +
+    "source goes on running: its file systems are frozen for the moment.",
   examples: [
     { line: "ember vm fork web web-test", shows: "try something without risk" },
     { line: "ember vm fork web big --memory 4G", shows: "with more memory" },
+    { line: "ember vm fork web agent --count 100", shows: "agent-1 to agent-100" },
   ],
   async run(session, args) {
     const { vms } = await session.ember();
     const fresh = args.get(name);
+    const many = args.get(countFlag);
     const made = await session.task(`forking ${args.get(source)} to ${fresh}`, (options) =>
       vms.fork(args.get(source), {
         name: fresh,
+        ...defined({ count: many }),
         start: !args.get(noStartFlag),
         fullCopy: args.get(fullCopyFlag),
         ...defined({
@@ -52,7 +69,20 @@ export const fork: Command = {
         ...options,
       }),
     );
-    await printCreated(session, "forked", made);
+    if (many === undefined) await printCreated(session, "forked", made);
+    else await printMany(session, fresh, many, made.took);
     return 0;
   },
 };
+
+async function printMany(session: Session, name: string, many: number, took: string): Promise<void> {
+  const names = Array.from({ length: many }, (_, index) => `${name}-${index + 1}`);
+  const { vms } = await session.ember();
+  const wanted = new Set(names);
+  const made = session.format === "json" ? await vms.list() : [];
+  session.result({
+    json: made.filter((vm) => wanted.has(vm.name)),
+    text: () => `forked ${plural(many, "VM")}, ${names[0]} to ${names.at(-1)}, in ${took}\n`,
+    quiet: () => names.map((each) => `${each}\n`).join(""),
+  });
+}

@@ -29,6 +29,8 @@ export const vmGroup: Group = {
       "change a stopped VM's processors, memory or kernel",
       async () => (await import("./update.ts")).update,
     ),
-    leaf("fork", "make a new VM from another one's disk", async () => (await import("./fork.ts")).fork),
+    leaf("resize", "make a VM's disk larger", async () => (await import("./resize.ts")).resize),
+    leaf("fork", "make new VMs from another one's disk", async () => (await import("./fork.ts")).fork),
+    leaf("tree", "show who came from whom", async () => (await import("./tree.ts")).tree),
   ],
 };

@@ -1,0 +1,23 @@
+import type { Command } from "../../parser/command.ts";
+import { type Flag, requiredValue } from "../../parser/flag.ts";
+import { size } from "../../parser/size.ts";
+import { nameArgument } from "./arguments.ts";
+
+const diskSize: Flag<number> = requiredValue("disk-size", "SIZE", size, "the disk's new size, such as 20G");
+
+export const resize: Command = {
+  flags: [diskSize],
+  positionals: [nameArgument],
+  description:
+    "Disks only grow. The file system grows with the disk: at once when the VM runs, else when it starts.",
+  examples: [{ line: "ember vm resize web --disk-size 20G", shows: "more room, without a restart" }],
+  async run(session, args) {
+    const { vms } = await session.ember();
+    const name = args.get(nameArgument);
+    const { took } = await session.task(`resizing ${name}`, (options) =>
+      vms.resize(name, args.get(diskSize), options),
+    );
+    session.note(`resized ${name} in ${took}`);
+    return 0;
+  },
+};
