@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { lookUpTool } from "../../src/host/tools.ts";
 import { skipUnless } from "../support/require.ts";
+import type { GuestResult } from "./guest.ts";
 import { Lab } from "./lab.ts";
 
 // ZFS and device-mapper, on a kernel that has them: the drivers' own suites, and whole commands over these storages.
 
-const tools = ["qemu-system-x86_64", "mmdebstrap", "gcc", "make", "dpkg-deb"];
+const tools = ["qemu-system-x86_64", "mmdebstrap", "gcc", "make", "dpkg-deb", "apt-get", "depmod"];
 const absent = tools.filter((tool) => lookUpTool(tool) === undefined);
 const reason =
   process.getuid?.() !== 0
@@ -17,10 +18,13 @@ const reason =
         : "the lab is built for x86-64";
 const skipped = skipUnless("storage-lab", reason === undefined, `the storage lab: ${reason}`);
 
-/** What is run in the guest, each by a process of its own; EMBER_REQUIRE there names the storages, so none is skipped. */
+/** What is run in the guest, each by a process of its own; nothing may be skipped there (guestRequirements). */
 const suites: readonly { readonly name: string; readonly paths: readonly string[] }[] = [
   { name: "zfs: the storage suite and its own", paths: ["src/storage/zfs", "src/host/zfs"] },
-  { name: "dm-thin: the storage suite and its own", paths: ["src/storage/dm-thin", "src/host/dmsetup"] },
+  {
+    name: "dm-thin: the storage suite and its own",
+    paths: ["src/storage/dm-thin", "src/host/dmsetup", "src/host/thin-tools"],
+  },
   { name: "commands over zfs and dm-thin", paths: ["test/e2e/storage-use.test.ts"] },
   { name: "commands killed at every step over zfs and dm-thin", paths: ["test/e2e/storage-kills.test.ts"] },
 ];
@@ -38,17 +42,28 @@ describe.skipIf(skipped)("in a guest with ZFS and device-mapper", () => {
 
   for (const { name, paths } of suites) {
     test(name, async () => {
-      const command = ["bun", "test", "--conditions=linux", "--timeout=600000", ...paths];
-      const environment = ["env", "HOME=/root", "EMBER_REQUIRE=zfs,dm-thin", "EMBER_STORAGES=zfs,dm-thin"];
-      const result = await lab?.run([...environment, ...command], {
+      const command = [
+        "env",
+        "EMBER_STORAGES=zfs,dm-thin",
+        "bun",
+        "test",
+        "--conditions=linux",
+        "--timeout=600000",
+      ];
+      const result = await lab?.run([...command, ...paths], {
         timeoutMs: 2_400_000,
         onOutput: (text) => process.stderr.write(text),
       });
-      const count = (word: string): number =>
-        Number(new RegExp(`^\\s*(\\d+) ${word}$`, "m").exec(result?.output ?? "")?.[1] ?? 0);
-      console.log(`${name}: ${count("pass")} passed, ${count("fail")} failed in the guest`);
-      expect({ status: result?.status, failed: count("fail") }).toEqual({ status: 0, failed: 0 });
-      expect(count("pass")).toBeGreaterThan(0);
+      const passed = count("pass", result);
+      const failed = count("fail", result);
+      console.log(`${name}: ${passed} passed, ${failed} failed in the guest`);
+      expect({ status: result?.status, failed }).toEqual({ status: 0, failed: 0 });
+      expect(passed).toBeGreaterThan(0);
     }, 2_500_000);
   }
 });
+
+/** What Bun's summary says: " 12 pass". */
+function count(word: string, result: GuestResult | undefined): number {
+  return Number(new RegExp(`^\\s*(\\d+) ${word}$`, "m").exec(result?.stderr ?? "")?.[1] ?? 0);
+}
