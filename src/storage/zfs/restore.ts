@@ -6,13 +6,22 @@ import type { SnapshotDisk, VmDisk } from "../storage.ts";
 import { vmGone } from "./clone.ts";
 import { isOpen, waitForDevice } from "./device.ts";
 import { findSnapshot } from "./find.ts";
-import { lastPart, snapshotLabel, vmIdOfName, vmName, volumeBlockBytes, volumeOf } from "./names.ts";
+import {
+  detachedProperty,
+  lastPart,
+  snapshotLabel,
+  vmIdOfName,
+  vmName,
+  volumeBlockBytes,
+  volumeOf,
+} from "./names.ts";
 import {
   askedBytes,
   change,
   changeWhenQuiet,
   checkRoom,
   diskMark,
+  isDetached,
   isWhole,
   look,
   lookAtAll,
@@ -45,9 +54,10 @@ export async function restore(place: Place, snapshot: SnapshotDisk): Promise<voi
   const active = current.volmode === "dev";
   await underway(place, snapshot.vmId, async () => {
     const fresh = `${scratch}/swap.${scratchName("new", snapshot.vmId)}`;
-    const mark = diskMark(snapshot.vmId, askedBytes(row));
+    const marks = ["-o", diskMark(snapshot.vmId, askedBytes(row))];
+    if (isDetached(current)) marks.push("-o", `${detachedProperty}=yes`);
     try {
-      await change(place, ["clone", "-o", mark, row.name, fresh]);
+      await change(place, ["clone", ...marks, row.name, fresh]);
       if (active) await setActive(place, name, false);
       await changeWhenQuiet(place, ["rename", name, `${history}/${snapshot.vmId}-${randomHex(4)}`]);
       await changeWhenQuiet(place, ["rename", fresh, name]);

@@ -1,0 +1,177 @@
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import {
+  codeOf,
+  expectVm,
+  imageBytes,
+  imageId,
+  importSample,
+  incompressible,
+  putVm,
+  vmId,
+  withDisk,
+} from "../../../test/contract/storage/disks.ts";
+import { destroyPool, zfsOnFiles } from "../../../test/contract/storage/factory-zfs.ts";
+import { mib, scratchFolder, skipReason } from "../../../test/contract/storage/place.ts";
+import { randomHex } from "../../host/random.ts";
+import { run } from "../../host/run.ts";
+import { zfsList } from "../../host/zfs-list.ts";
+import type { Storage, StorageContext } from "../storage.ts";
+import { chooseZfs } from "./choice.ts";
+import { createZfs } from "./driver.ts";
+
+setDefaultTimeout(600_000);
+const skipped = skipReason("zfs pools", zfsOnFiles) !== undefined;
+const vm = { vmId: vmId(1) };
+const context: StorageContext = {
+  numbers: { take: () => 0, find: () => undefined, free: () => undefined, all: () => new Map() },
+  notice: () => undefined,
+};
+
+async function ready(storage: Storage): Promise<void> {
+  await storage.init();
+  await importSample(storage);
+  await storage.cloneImage({ imageId }, vm, { sizeBytes: imageBytes });
+}
+
+async function datasets(pool: string): Promise<string[]> {
+  return (await zfsList(pool, [pool], { recursive: true })).map(({ name }) => name);
+}
+
+describe.skipIf(skipped)("a pool of ember's own", () => {
+  test("is imported again when the host has forgotten it, and missed when its file is gone", async () => {
+    await using place = await zfsOnFiles.make();
+    const { storage, config } = place;
+    await ready(storage);
+    await putVm(storage, 1, 0, 0x33);
+    await run("zpool", ["export", config.pool ?? ""]);
+    expect(await codeOf(storage.list())).toBe("io-failed");
+    await storage.deactivate(vm);
+    await place.again().open();
+    await expectVm(storage, 1, { 0: 0x33, [mib]: 0x22 });
+    await run("zpool", ["export", config.pool ?? ""]);
+    const file = config.backingFile ?? "";
+    renameSync(file, `${file}.away`);
+    expect(await codeOf(storage.open())).toBe("io-failed");
+    writeFileSync(file, incompressible(mib));
+    expect(await codeOf(storage.open())).toBe("io-failed"); // something else in its place
+    renameSync(`${file}.away`, file);
+    await storage.open();
+    await expectVm(storage, 1, { 0: 0x33, [mib]: 0x22 });
+  });
+
+  test("says so when it is read-only, and can still be read", async () => {
+    await using place = await zfsOnFiles.make();
+    const { storage, config } = place;
+    await ready(storage);
+    await storage.snapshot({ ...vm, snapshotId: "aaaaaaaa" });
+    await run("zpool", ["export", config.pool ?? ""]);
+    const file = config.backingFile ?? "";
+    await run("zpool", ["import", "-o", "readonly=on", "-N", "-d", file, config.pool ?? ""]);
+    await storage.open();
+    expect((await storage.list()).vmIds).toEqual([vm.vmId]);
+    await storage.usage();
+    expect(await storage.diskUsage()).toHaveLength(3);
+    for (const work of [
+      () => storage.cloneImage({ imageId }, { vmId: vmId(2) }, { sizeBytes: imageBytes }),
+      () => storage.cloneVm(vm, { vmId: vmId(2) }, { sizeBytes: imageBytes }),
+      () => storage.snapshot({ ...vm, snapshotId: "bbbbbbbb" }),
+      () => storage.restore({ ...vm, snapshotId: "aaaaaaaa" }),
+      () => storage.activate(vm),
+      () => storage.grow(vm, 2 * imageBytes),
+      () => storage.removeVm(vm),
+    ]) {
+      expect({ work: work.toString(), code: await codeOf(work()) }).toMatchObject({ code: "io-failed" });
+    }
+    expect(await place.leftovers()).toEqual([]);
+  });
+
+  test("that is really full refuses writes, disks and snapshots by name, warns before, and grows", async () => {
+    await using place = await zfsOnFiles.make({ small: true });
+    const { storage, config } = place;
+    await ready(storage);
+    const usage = await storage.usage();
+    await storage.grow(vm, 1024 * mib);
+    await withDisk(storage, 1, async ({ path }) => {
+      const most = Math.floor((usage.freeBytes * 0.9) / mib);
+      await dd(path, most);
+      await storage.snapshot({ ...vm, snapshotId: "aaaaaaaa" });
+      expect(place.notices.join()).toContain("nearly full");
+      await dd(path, 1000); // until nothing goes any more
+    });
+    expect((await storage.usage()).freeBytes).toBeLessThan(4 * mib);
+    const clone = (): Promise<unknown> =>
+      storage.cloneImage({ imageId }, { vmId: vmId(2) }, { sizeBytes: imageBytes });
+    expect(await codeOf(clone())).toBe("disk-full");
+    expect(await codeOf(storage.snapshot({ ...vm, snapshotId: "bbbbbbbb" }))).toBe("disk-full");
+    expect(await codeOf(storage.activate(vm))).toBe("disk-full");
+    expect(await codeOf(importSample(storage, "ffffffffffffffff"))).toBe("disk-full");
+    expect((await storage.list()).snapshots).toHaveLength(1);
+    expect(await codeOf(storage.expand?.(mib) ?? Promise.resolve())).toBe("unsupported");
+    await storage.expand?.((config.backingBytes ?? 0) + 512 * mib);
+    expect((await storage.usage()).freeBytes).toBeGreaterThan(200 * mib);
+    await clone();
+    await storage.trim?.();
+    await storage.removeVm(vm);
+    await expectVm(storage, 2, { 0: 0x11 });
+    await removeStaged(storage);
+    expect(await place.leftovers()).toEqual([]);
+  });
+});
+
+async function removeStaged(storage: Storage): Promise<void> {
+  await storage.removeImage({ imageId: "ffffffffffffffff" });
+}
+
+/** Writes what cannot be compressed, as far as it goes. */
+async function dd(path: string, count: number): Promise<void> {
+  await run("dd", ["if=/dev/urandom", `of=${path}`, "bs=1M", `count=${count}`, "conv=nocreat,fsync"], {
+    okStatuses: [0, 1],
+    timeoutMs: 300_000,
+  });
+}
+
+describe.skipIf(skipped)("somebody's pool", () => {
+  test("keeps its other datasets; only a dataset of ember's is taken, and only it is purged", async () => {
+    using place = scratchFolder();
+    const pool = `ember-test-${randomHex(4)}`;
+    const file = join(place.path, "pool");
+    await run("truncate", ["--size=512M", file]);
+    await run("zpool", ["create", "-o", "cachefile=none", "-O", "mountpoint=none", pool, file]);
+    try {
+      await run("zfs", ["create", "-p", `${pool}/theirs/vms`]);
+      const wish = { stateDir: join(place.path, "one"), pool };
+      mkdirSync(wish.stateDir);
+      expect(await codeOf(chooseZfs({ ...wish, sizeBytes: 512 * mib }))).toBe("usage");
+      expect(await codeOf(chooseZfs({ ...wish, device: "/dev/vda" }))).toBe("usage");
+      expect(await codeOf(chooseZfs({ ...wish, dataset: "theirs" }))).toBe("already-initialized");
+      const before = await datasets(pool);
+      const choice = await chooseZfs(wish);
+      expect(choice).toMatchObject({ fresh: true, config: { ownsPool: false, dataset: "ember" } });
+      expect(await datasets(pool)).toEqual(before); // choosing changes nothing
+      const storage = createZfs(choice.config, context);
+      await ready(storage);
+      expect((await storage.usage()).reservedBytes).toBeNull();
+      expect([storage.expand, storage.trim]).toEqual([undefined, undefined]);
+      const other = { ...wish, stateDir: join(place.path, "two") };
+      mkdirSync(other.stateDir);
+      expect(await codeOf(chooseZfs(other))).toBe("already-initialized");
+      await storage.deinit(false);
+      expect((await chooseZfs(wish)).fresh).toBe(false);
+      await storage.deinit(true);
+      expect(await datasets(pool)).toEqual(before);
+    } finally {
+      await destroyPool(pool);
+    }
+  });
+});
+
+test("what ZFS has no use for is refused before anything else is looked at", async () => {
+  using place = scratchFolder();
+  const wish = { stateDir: place.path };
+  expect(await codeOf(chooseZfs({ ...wish, fileSystem: "xfs" }))).toBe("usage");
+  expect(await codeOf(chooseZfs({ ...wish, vdo: true }))).toBe("usage");
+  expect(await codeOf(chooseZfs({ ...wish, device: "/dev/x", sizeBytes: mib }))).toBe("usage");
+  expect(await codeOf(chooseZfs({ ...wish, pool: "a b" }))).toBe("invalid-name");
+});
