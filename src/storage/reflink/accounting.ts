@@ -7,42 +7,62 @@ export class Placed {
   readonly shared: Ranges = new Ranges();
   /** Bytes that lie nowhere yet, or among the metadata: nobody shares them. */
   nowhereBytes = 0;
-  #account: Account | undefined;
+  #referencedBytes: number | undefined;
+  #unsharedBytes: number | undefined;
 
-  /** Asked for once all has been added. */
-  get account(): Account {
-    if (this.#account === undefined) {
-      const referencedBytes = totalBytes(union([this.all])) + this.nowhereBytes;
-      const exclusiveBytes = referencedBytes - totalBytes(union([this.shared]));
-      this.#account = { referencedBytes, exclusiveBytes };
-    }
-    return this.#account;
+  /** This and the next are asked for once all has been added. */
+  get referencedBytes(): number {
+    this.#referencedBytes ??= totalBytes(union([this.all])) + this.nowhereBytes;
+    return this.#referencedBytes;
+  }
+
+  get unsharedBytes(): number {
+    this.#unsharedBytes ??= this.referencedBytes - totalBytes(union([this.shared]));
+    return this.#unsharedBytes;
   }
 }
 
-export interface Account {
-  readonly referencedBytes: number;
-  readonly exclusiveBytes: number;
+export interface Freed {
+  /** For each disk, what no other refers to. */
+  readonly exclusiveBytes: readonly number[];
+  /** For each group of disks, what becomes free when all of them go. */
+  readonly groupBytes: readonly number[];
 }
 
 /**
- * What becomes free when all disks of a group go: what one of them has alone, and what only they share. What one disk
- * refers to and the file system calls shared all the same belongs to files outside the storage as well, and stays.
+ * What is whose, of disks in groups that are deleted together. With `alone`, there are no files besides these; else,
+ * what one disk refers to and the file system calls shared all the same belongs to others too. Where there are none,
+ * that word is not asked for: the file system goes on saying it for a moment after the other file is deleted.
  */
-export function freedByGroups(groups: readonly (readonly Placed[])[]): number[] {
-  const freed = groups.map((group) => group.reduce((sum, disk) => sum + disk.account.exclusiveBytes, 0));
-  if (groups.every((group) => group.length < 2)) return freed;
-  const disks = groups.flat().map((disk) => union([disk.shared]));
-  const owners = groups.map((group) => union(group.map(({ shared }) => shared)));
-  const pieces = new Pieces(disks);
-  const users = pieces.cover(disks);
-  const { count, owner } = pieces.cover(owners);
+export function whoseBytes(groups: readonly (readonly Placed[])[], alone: boolean): Freed {
+  const disks = groups.flat();
+  const exclusiveBytes = disks.map((disk) => disk.unsharedBytes);
+  const groupBytes = groups.map((group) => group.reduce((sum, disk) => sum + disk.unsharedBytes, 0));
+  const manyFold = groups.some((group) => group.length > 1);
+  if (!alone && !manyFold) return { exclusiveBytes, groupBytes };
+  const unions = disks.map((disk) => union([disk.shared]));
+  const pieces = new Pieces(unions);
+  const ofDisks = pieces.cover(unions);
+  if (alone) addAlone(exclusiveBytes, pieces, ofDisks, 1);
+  const ofGroups = manyFold
+    ? pieces.cover(groups.map((group) => union(group.map(({ shared }) => shared))))
+    : ofDisks;
+  addAlone(groupBytes, pieces, { ...ofGroups, users: ofDisks.count }, alone ? 1 : 2);
+  return { exclusiveBytes, groupBytes };
+}
+
+/** Adds the pieces that have one owner, and at least so many users. */
+function addAlone(
+  bytes: number[],
+  pieces: Pieces,
+  { count, owner, users = count }: ReturnType<Pieces["cover"]> & { readonly users?: Int32Array },
+  leastUsers: number,
+): void {
   for (let piece = 0; piece < pieces.count; piece += 1) {
-    if (count[piece] !== 1 || (users.count[piece] ?? 0) < 2) continue;
+    if (count[piece] !== 1 || (users[piece] ?? 0) < leastUsers) continue;
     const index = owner[piece] ?? 0;
-    freed[index] = (freed[index] ?? 0) + pieces.bytesOf(piece);
+    bytes[index] = (bytes[index] ?? 0) + pieces.bytesOf(piece);
   }
-  return freed;
 }
 
 /** What all disks together take. Clones have most extents in common, so each is looked at once. */
@@ -50,7 +70,7 @@ export function coveredBytes(disks: readonly Placed[]): number {
   const endOf = new Map<number, number>();
   let sum = 0;
   for (const disk of disks) {
-    sum += disk.account.exclusiveBytes;
+    sum += disk.unsharedBytes;
     const { starts, ends } = union([disk.shared]);
     for (let index = 0; index < starts.length; index += 1) {
       const start = starts[index] ?? 0;

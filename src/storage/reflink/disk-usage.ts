@@ -6,7 +6,7 @@ import { run } from "../../host/run.ts";
 import { listDisks } from "../disk-files.ts";
 import { imagePath, type Layout, snapshotPath, vmPath } from "../layout.ts";
 import type { DiskUsage } from "../storage.ts";
-import { coveredBytes, freedByGroups, Placed } from "./accounting.ts";
+import { coveredBytes, Placed, whoseBytes } from "./accounting.ts";
 
 /** One disk and what its file's extents add up to. */
 interface Measured {
@@ -27,12 +27,13 @@ export interface Measurement {
 }
 
 /**
- * What each disk takes, by the physical extents of its file. `readOwn` gives the extents of a btrfs of ember's own,
+ * What each disk takes, by the physical extents of its file. `alone`: nothing else is on the file system. `readOwn` gives the extents of a btrfs of ember's own,
  * which frees and compresses whole extents; on others' file systems the kernel tells of ranges alone, and nothing of
  * how large a compressed one is.
  */
 export async function measureDisks(
   layout: Layout,
+  alone: boolean,
   readOwn: (() => Promise<DiskExtents | undefined>) | undefined,
 ): Promise<Measurement> {
   await run("sync", ["-f", layout.folder], { timeoutMs: 600_000 }); // what is only in memory has no place yet
@@ -49,7 +50,7 @@ export async function measureDisks(
   const measured = disks.filter((_, index) => seen.has(index)).map((disk) => disk.measured); // others went meanwhile
   const known = measured.every((disk) => disk.known);
   return {
-    disks: usageOf(measured, own !== undefined),
+    disks: usageOf(measured, alone, own !== undefined),
     dataBytes: known ? coveredBytes(measured.map(({ placed }) => placed)) : null,
   };
 }
@@ -100,24 +101,27 @@ function addExtent(
   else add(physical, length);
 }
 
-function usageOf(measured: readonly Measured[], compresses: boolean): DiskUsage[] {
+function usageOf(measured: readonly Measured[], alone: boolean, compresses: boolean): DiskUsage[] {
   const groups = groupsOf(measured);
-  const freed = freedByGroups(groups.map((group) => group.map(({ placed }) => placed)));
-  const freesOf = new Map<Measured, number | null>();
+  const { exclusiveBytes, groupBytes } = whoseBytes(
+    groups.map((group) => group.map(({ placed }) => placed)),
+    alone,
+  );
+  const ordered = groups.flat();
+  const exclusiveOf = new Map(ordered.map((one, index) => [one, exclusiveBytes[index] ?? 0]));
+  const freesOf = new Map<Measured | undefined, number | null>();
   for (const [index, group] of groups.entries()) {
-    const vm = group[0];
-    if (vm !== undefined) freesOf.set(vm, group.every(({ known }) => known) ? (freed[index] ?? null) : null);
+    freesOf.set(group[0], group.every(({ known }) => known) ? (groupBytes[index] ?? 0) : null);
   }
   return measured.map((one) => {
-    const account = one.known ? one.placed.account : undefined;
-    const exclusiveBytes = account?.exclusiveBytes ?? null;
+    const exclusive = one.known ? (exclusiveOf.get(one) ?? 0) : null;
     return {
       disk: one.disk,
       provisionedBytes: one.provisionedBytes,
-      referencedBytes: account?.referencedBytes ?? null,
-      exclusiveBytes,
+      referencedBytes: one.known ? one.placed.referencedBytes : null,
+      exclusiveBytes: exclusive,
       logicalBytes: compresses || one.encoded ? one.logicalBytes : null,
-      freesBytes: one.disk.kind === "vm" ? (freesOf.get(one) ?? null) : exclusiveBytes,
+      freesBytes: one.disk.kind === "vm" ? (freesOf.get(one) ?? null) : exclusive,
     };
   });
 }

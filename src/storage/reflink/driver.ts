@@ -132,7 +132,7 @@ export function createReflink(config: StorageConfig, context?: Pick<StorageConte
       }),
     diskUsage: () =>
       guarded("measure the disks", async () => {
-        const measurement = await measureDisks(layout, backing?.readExtents);
+        const measurement = await measureDisks(layout, backing !== undefined, backing?.readExtents);
         dataBytes = measurement.dataBytes;
         return measurement.disks;
       }),

@@ -21,6 +21,7 @@ const qcow2: StorageFactory["driver"] = { name: "qcow2", create: createQcow2 };
 const files: StorageFacts = {
   diskFiles: true,
   mountsFolder: false,
+  clonesFill: true,
   slackBytes: 256 * 1024,
   freesOverwritten: "bytes",
   unknown: ["image.logicalBytes", "vm.logicalBytes", "snapshot.logicalBytes"],
@@ -64,6 +65,7 @@ export const reflinkOnOwnXfs: StorageFactory = onOwnFile("xfs", 301 * mib, files
 /** Compressed, and what is compressed is counted as it lies on the disk. */
 export const reflinkOnOwnBtrfs: StorageFactory = onOwnFile("btrfs", 256 * mib, {
   ...files,
+  clonesFill: false,
   freesOverwritten: "extents",
   unknown: [],
 });

@@ -41,6 +41,7 @@ export const dmThinOnFiles: StorageFactory = {
     diskFiles: false,
     mountsFolder: false,
     slackBytes: 0,
+    clonesFill: true,
     freesOverwritten: "bytes",
     unknown: ["image.logicalBytes", "vm.logicalBytes", "snapshot.logicalBytes"],
   },

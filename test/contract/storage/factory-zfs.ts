@@ -62,6 +62,7 @@ export const zfsOnFiles: StorageFactory = {
     diskFiles: false,
     mountsFolder: false,
     slackBytes: 512 * 1024,
+    clonesFill: true,
     freesOverwritten: "bytes",
     unknown: [],
   },

@@ -41,6 +41,9 @@ export interface StorageFacts {
   readonly diskFiles: boolean;
   /** The folder is a mount point, all that is in it ember's. */
   readonly mountsFolder: boolean;
+  /** Clones and snapshots soon fill what `make({ small: true })` gives. Not where they take room that is kept for
+   *  metadata alone, of which there is enough for thousands. */
+  readonly clonesFill: boolean;
   /** By how much what `diskUsage` and `usage` say of one disk may differ from what was written to it. */
   readonly slackBytes: number;
   /** Of what a clone overwrites, its source is left with this alone: all of it, the extents that were overwritten as
