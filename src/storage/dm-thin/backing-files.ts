@@ -52,7 +52,11 @@ export function fileBacking(layout: ThinLayout): Backing {
     },
     lower: async () => {
       const bytes = await freeBytes(dirname(dataFile));
-      return { freeBytes: bytes, full: bytes < leastLowerBytes, what: "the file system below its files" };
+      return {
+        freeBytes: bytes,
+        full: bytes < leastLowerBytes,
+        what: "the file system that holds ember's storage files",
+      };
     },
   };
 }

@@ -1,3 +1,4 @@
+import { EmberError } from "../../errors/ember-error.ts";
 import type { StorageConfig } from "../storage.ts";
 import { deviceBacking } from "./backing-device.ts";
 import { fileBacking } from "./backing-files.ts";
@@ -16,7 +17,15 @@ export interface LowerSpace {
   readonly freeBytes: number;
   /** Nothing new may be begun: writes to disks that are there will soon fail. */
   readonly full: boolean;
+  /** For a message: "the ... is full". */
   readonly what: string;
+}
+
+export function lowerFull(what: string, lower: LowerSpace, cause?: unknown): EmberError {
+  return new EmberError("disk-full", `cannot ${what}: ${lower.what} is full`, {
+    hint: "free some space there, or delete VMs, snapshots or images; stop the VMs before it is too late for their writes",
+    cause,
+  });
 }
 
 /** What the pool lies on. Methods that change something are called under the storage's lock, by root. */

@@ -5,10 +5,10 @@ import { mapperPath } from "../../host/dmsetup.ts";
 import { ensurePrivateFolder } from "../../host/files.ts";
 import { findTool } from "../../host/tools.ts";
 import { imageStagingPath, makeFolders, makeParent, removeFolders, removeIfEmpty } from "../disk-files.ts";
-import { attempt, lowerFileSystemFull } from "../failure.ts";
+import { attempt } from "../failure.ts";
 import { checkedId } from "../layout.ts";
 import type { DiskLocation, Storage, StorageConfig, StorageContext, VmDisk } from "../storage.ts";
-import { backingOf } from "./backing.ts";
+import { backingOf, lowerFull } from "./backing.ts";
 import { cloneDisk, dropDisk, growDisk, removeVm } from "./disks.ts";
 import { importImage } from "./import.ts";
 import { recordPath, thinLayoutOf, vmDevice } from "./layout.ts";
@@ -162,7 +162,7 @@ function guarded<T>(place: ThinPlace, what: string, work: () => Promise<T>): Pro
     } catch (error) {
       const vague = !(error instanceof EmberError) || ["tool-failed", "io-failed"].includes(error.code);
       const lower = vague ? await place.backing.lower().catch(() => undefined) : undefined;
-      if (lower?.full === true) throw lowerFileSystemFull(what, error);
+      if (lower?.full === true) throw lowerFull(what, lower, error);
       throw error;
     }
   });

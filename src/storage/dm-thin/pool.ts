@@ -13,9 +13,8 @@ import {
 } from "../../host/dmsetup.ts";
 import { writeFileAtomic } from "../../host/files.ts";
 import { checkMetadata } from "../../host/thin-tools.ts";
-import { lowerFileSystemFull } from "../failure.ts";
 import type { StorageContext, StorageUsage } from "../storage.ts";
-import type { Backing, PoolDevices } from "./backing.ts";
+import { type Backing, lowerFull, type PoolDevices } from "./backing.ts";
 import type { ThinLayout } from "./layout.ts";
 import { holdsDisks } from "./records.ts";
 import { blockBytes, poolTable } from "./sizes.ts";
@@ -170,7 +169,7 @@ export async function checkRoom(place: ThinPlace, what: string, newBytes = 0): P
     });
   }
   const lower = await place.backing.lower();
-  if (lower?.full === true) throw lowerFileSystemFull(what);
+  if (lower?.full === true) throw lowerFull(what, lower);
   if (share >= nearShare) {
     place.context.notice(
       `the storage is ${percent} full: make it larger ('ember storage grow') or delete what is not needed; at 95 % nothing new can be made or started`,
