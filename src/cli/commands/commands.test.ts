@@ -80,7 +80,7 @@ const cases: readonly (readonly [line: string, ...calls: readonly unknown[]])[] 
   ["vm restart web", ["vms.restart", "web", { force: false }]],
   ["vm pause web", ["vms.pause", "web"]],
   ["vm resume web", ["vms.resume", "web"]],
-  ["vm delete --force web", ["vms.delete", "web", { force: true }]],
+  ["vm delete --force web", ["vms.delete", "web", { force: true, keepForks: false }]],
   ["vm wait web", ["vms.wait", "web", "ready", {}]],
   ["vm wait web --for stopped --timeout 30s", ["vms.wait", "web", "stopped", { timeoutMs: 30_000 }]],
   ["vm list --usage", ["vms.list", { usage: true }]],

@@ -75,24 +75,10 @@ describe("the commands' data", () => {
   });
 
   test("what later parts bring is not there yet", async () => {
-    for (const line of [
-      "snapshot list",
-      "vm resize web",
-      "vm tree",
-      "storage usage",
-      "debug x",
-      "image build x",
-      "kernel build",
-    ]) {
+    for (const line of ["image build x", "kernel build"]) {
       expect((await runCli(line.split(" "))).status).toBe(2);
     }
-    for (const line of [
-      "vm fork a b --live",
-      "vm fork a b --count=2",
-      "init --pool=x",
-      "init --wan-iface=x",
-      "init --cpu-weight=9",
-    ]) {
+    for (const line of ["vm fork a b --live", "init --wan-iface=x", "init --cpu-weight=9"]) {
       expect((await runCli(line.split(" "))).stderr).toContain("unknown flag");
     }
   });
