@@ -17,26 +17,30 @@ function ownerMark(folder: string): string {
 
 /** Post-condition: the dataset and those in it are there, and ember's. Idempotent. Throws `already-initialized`. */
 export async function makeDataset(names: Names, folder: string): Promise<void> {
-  const { pool, root } = names;
-  if ((await ownerOf(names, folder)) === "none") {
-    // Volumes show no device unless they are active, and nothing reads partition tables that guests wrote.
-    const options = ["mountpoint=none", "canmount=off", "volmode=none", "snapdev=hidden"];
-    const mark = `${ownerProperty}=${ownerMark(folder)}`;
-    const { problem } = await zfs(
-      pool,
-      ["create", ...[...options, mark].flatMap((option) => ["-o", option]), root],
-      ["exists", "missing"],
-    );
-    if (problem === "missing") {
-      throw new EmberError("invalid-name", `the dataset above '${root}' does not exist`, {
-        hint: `make it: zfs create ${root.slice(0, root.lastIndexOf("/"))}`,
-      });
-    }
-  }
-  if ((await ownerOf(names, folder)) !== "ours") throw notOurs(names);
-  for (const name of [names.images, names.vms, names.history, names.scratch]) {
+  const { pool, root, images, vms, history, scratch } = names;
+  const parts = [images, vms, history, scratch];
+  const rows = await zfsList(pool, [root, ...parts], { properties: [ownerProperty] });
+  const there = new Set(rows.map(({ name }) => name));
+  if (!there.has(root)) await makeRoot(names, folder);
+  else if (rows.some(({ properties }) => properties[0] !== ownerMark(folder))) throw notOurs(names);
+  for (const name of parts.filter((part) => !there.has(part))) {
     await zfs(pool, ["create", "-o", "canmount=off", name], ["exists"]);
   }
+}
+
+async function makeRoot(names: Names, folder: string): Promise<void> {
+  const { pool, root } = names;
+  // Volumes show no device unless they are active, and nothing reads partition tables that guests wrote.
+  const options = ["mountpoint=none", "canmount=off", "volmode=none", "snapdev=hidden"];
+  const mark = `${ownerProperty}=${ownerMark(folder)}`;
+  const flags = [...options, mark].flatMap((option) => ["-o", option]);
+  const { problem } = await zfs(pool, ["create", ...flags, root], ["exists", "missing"]);
+  if (problem === "missing") {
+    throw new EmberError("invalid-name", `the dataset above '${root}' does not exist`, {
+      hint: `make it: zfs create ${root.slice(0, root.lastIndexOf("/"))}`,
+    });
+  }
+  if (problem === "exists" && (await ownerOf(names, folder)) !== "ours") throw notOurs(names);
 }
 
 export function notOurs({ root }: Names): EmberError {

@@ -120,6 +120,7 @@ export function roomNames(place: Place): readonly string[] {
   return [place.names.pool, place.names.root];
 }
 
+const warned = new WeakSet<StorageContext>();
 const warnAt = 0.85;
 const refuseAt = 0.95;
 const leastBytes = 4 * 1024 ** 2;
@@ -140,7 +141,8 @@ export function checkRoom(place: Place, rows: ReadonlyMap<string, ZfsRow>): void
   if (full >= refuseAt || available < leastBytes) {
     throw poolFull(pool, `pool '${pool}' is full: ${Math.floor(full * 100)} % of it is used`);
   }
-  if (full >= warnAt) {
+  if (full >= warnAt && !warned.has(place.context)) {
+    warned.add(place.context);
     place.context.notice(`pool '${pool}' is nearly full: ${Math.floor(full * 100)} % of it is used`);
   }
 }
@@ -152,8 +154,8 @@ export function checkRunnable(place: Place, rows: ReadonlyMap<string, ZfsRow>): 
   throw poolFull(pool, `pool '${pool}' is full: a VM could write nothing`);
 }
 
-/** Makes the volume's device appear (`dev`) or go. */
+/** Makes the volume's device appear or go. Needs no staging folder: a VM can be stopped when its storage is broken. */
 export async function setActive(place: Place, volume: string, active: boolean): Promise<boolean> {
   const args = active ? ["set", "volmode=dev", volume] : ["inherit", "volmode", volume];
-  return (await change(place, args, ["missing"])).problem === undefined;
+  return (await zfs(place.names.pool, args, ["missing"])).problem === undefined;
 }

@@ -167,6 +167,38 @@ describe.skipIf(skipped)("somebody's pool", () => {
   });
 });
 
+describe.skipIf(skipped)("a device", () => {
+  test("that is empty is taken whole, grows with it, and is empty again after a purge", async () => {
+    using place = scratchFolder();
+    const pool = `ember-test-${randomHex(4)}`;
+    const file = join(place.path, "disk");
+    await run("truncate", ["--size=256M", file]);
+    const device = (await run("losetup", ["--show", "--find", "--partscan", file])).stdout.trim();
+    try {
+      const wish = { stateDir: place.path, pool, device };
+      const choice = await chooseZfs(wish);
+      expect(choice).toMatchObject({ fresh: true, config: { ownsPool: true, device } });
+      const storage = createZfs(choice.config, context);
+      await ready(storage);
+      expect(await codeOf(chooseZfs({ ...wish, pool: `${pool}-b` }))).toBe("wrong-state");
+      await storage.deinit(false);
+      await storage.open();
+      await expectVm(storage, 1, { 0: 0x11 });
+      const before = (await storage.usage()).capacityBytes;
+      await run("truncate", ["--size=512M", file]);
+      await run("losetup", ["--set-capacity", device]);
+      expect(await codeOf(storage.expand?.(512 * mib) ?? Promise.resolve())).toBe("unsupported");
+      await storage.expand?.(undefined);
+      expect((await storage.usage()).capacityBytes).toBeGreaterThan(before + 200 * mib);
+      await storage.deinit(true);
+      expect((await chooseZfs(wish)).fresh).toBe(true);
+    } finally {
+      await destroyPool(pool);
+      await run("losetup", ["--detach", device]);
+    }
+  });
+});
+
 test("what ZFS has no use for is refused before anything else is looked at", async () => {
   using place = scratchFolder();
   const wish = { stateDir: place.path };

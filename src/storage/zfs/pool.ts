@@ -3,6 +3,7 @@ import { rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { EmberError } from "../../errors/ember-error.ts";
 import { syncFolder } from "../../host/files.ts";
+import { run } from "../../host/run.ts";
 import { checkPool, poolState, zpool, zpoolWhenQuiet } from "../../host/zfs.ts";
 import { zfsList } from "../../host/zfs-list.ts";
 import { statIfThere } from "../disk-files.ts";
@@ -103,12 +104,16 @@ async function makePool({ name, file }: OwnPool, below: string): Promise<void> {
   ]);
 }
 
-/** Where `zpool import` looks: the file itself, else the host's devices. */
-const searched = (file: string | undefined): readonly string[] => (file === undefined ? [] : ["-d", file]);
+/** Where `zpool import` looks: the file itself, else the folder of the device, which may have another name by now. */
+function searched({ file, device }: OwnPool): readonly string[] {
+  const place = file ?? (device === undefined ? undefined : dirname(device));
+  return place === undefined ? [] : ["-d", place];
+}
 
 /** Whether a pool of that name can be imported. */
-async function importable({ name, file }: OwnPool): Promise<boolean> {
-  const { stdout } = await zpool(name, ["import", ...searched(file)], ["missing", "no-pool"]);
+async function importable(pool: OwnPool): Promise<boolean> {
+  const { name } = pool;
+  const { stdout } = await zpool(name, ["import", ...searched(pool)], ["missing", "no-pool"]);
   return stdout.split("\n").some((line) => line.trim() === `pool: ${name}`);
 }
 
@@ -133,7 +138,7 @@ async function importPool(pool: OwnPool): Promise<void> {
   }
   const cache = file === undefined ? [] : ["-o", "cachefile=none"];
   const tolerated = ["exists", "missing", "no-pool"] as const; // as above
-  await zpool(name, ["import", ...searched(file), "-N", ...cache, name], tolerated);
+  await zpool(name, ["import", ...searched(pool), "-N", ...cache, name], tolerated);
 }
 
 async function takeDown(pool: OwnPool, purge: boolean): Promise<void> {
@@ -145,8 +150,15 @@ async function takeDown(pool: OwnPool, purge: boolean): Promise<void> {
     const kept = !purge || (await holdsOthers(name));
     await zpoolWhenQuiet(name, [kept ? "export" : "destroy", name], ["missing", "no-pool"]);
     if (kept) return;
+    if (pool.device !== undefined) await wipe(pool.device);
   }
   if (purge && file !== undefined) await rm(file, { force: true });
+}
+
+/** A destroyed pool leaves its labels, and the partitions it made: the device would look as if it were in use. */
+async function wipe(device: string): Promise<void> {
+  const { stdout } = await run("lsblk", ["--noheadings", "--list", "--paths", "--output", "NAME", device]);
+  for (const part of stdout.trim().split(/\s+/).reverse()) await run("wipefs", ["--all", "--force", part]);
 }
 
 /** Whether somebody made a dataset in ember's pool; ember's own is gone by then. */
