@@ -15,8 +15,8 @@ import (
 	"ember.dev/guest/internal/entrypoint"
 )
 
-// A trim at the end is worth this much of the time at most, and no block that
-// is too small for a storage to take back alone.
+// A trim at the end is worth this much time at most, and leaves out what is
+// too small for some storages to take back alone.
 const (
 	trimLimit   = 3 * time.Second
 	trimMinimum = 64 << 10
@@ -47,7 +47,7 @@ func (s *Shutdown) Run(timeout time.Duration, reboot bool) {
 		_, _ = s.Freezer.Thaw() // a frozen root could not be synced
 		s.stopEntrypoint(timeout)
 		if s.HasInit {
-			trim(timeout) // its init may not leave the time for it later
+			trim(time.Until(deadline)) // its init may not leave the time for it later
 		}
 		if s.HasInit && askInit(reboot) {
 			askAgainUntil(deadline, reboot)
@@ -56,7 +56,7 @@ func (s *Shutdown) Run(timeout time.Duration, reboot bool) {
 		killAll()
 		unix.Sync()
 		if !s.HasInit {
-			trim(timeout)
+			trim(time.Until(deadline))
 		}
 		_ = unix.Mount("", "/", "", unix.MS_REMOUNT|unix.MS_RDONLY, "") // the sync has done what matters
 		s.Console.Printf("powering off")
@@ -67,8 +67,8 @@ func (s *Shutdown) Run(timeout time.Duration, reboot bool) {
 // trim gives what the guest has freed back to the host, so that a stopped guest
 // takes no more room than it needs. It may take a third of the time left; a
 // disk that holds it up longer is not waited for.
-func trim(timeout time.Duration) {
-	ctx, cancel := context.WithTimeout(context.Background(), min(trimLimit, timeout/3))
+func trim(left time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), min(trimLimit, left/3))
 	defer cancel()
 	done := make(chan struct{})
 	go func() {
