@@ -91,6 +91,14 @@ test("the agent's own reason is told, without what could drive a terminal", asyn
   expect(error.message).toBe("the agent could not do 'grow': no ?[31mspace (failed)");
 });
 
+test("a thaw tells whether writes were held back until then, and an agent that cannot tell is refused", async () => {
+  const answerOf = async (result: object) =>
+    (await controlled(answering(({ id }) => `${JSON.stringify({ id, result })}\n`))).control;
+  expect(await (await answerOf({ frozenMs: 40, held: true })).thaw()).toEqual({ frozenMs: 40, held: true });
+  expect(await (await answerOf({ frozenMs: 0, held: false })).thaw()).toEqual({ frozenMs: 0, held: false });
+  expect((await failureOf((await answerOf({})).thaw())).hint).toContain("restart the VM");
+});
+
 test("an answer of another form is an error", async () => {
   for (const result of [null, [], { ...ready, bootMs: "1" }, { ...ready, vmId: "x".repeat(300) }]) {
     const { control } = await controlled(answering(({ id }) => `${JSON.stringify({ id, result })}\n`));

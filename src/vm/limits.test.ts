@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { totalmem } from "node:os";
-import { checkResources, diskSizeFor } from "./limits.ts";
+import { checkDiskSize, checkResources, diskSizeFor } from "./limits.ts";
 import { checkVmName } from "./names.ts";
 
 const capabilities = {
@@ -32,6 +32,21 @@ test("a disk is at least as large as what it is cloned from", () => {
   expect(diskSizeFor(200 * mib, 100 * mib)).toBe(200 * mib);
   expect(() => diskSizeFor(50 * mib, 100 * mib)).toThrow("smaller than its source");
   expect(() => diskSizeFor(2 ** 60, 100 * mib)).toThrow("cannot have");
+});
+
+test("a disk has whole mebibytes, as many as its file system can grow to", () => {
+  for (const size of [mib, 1024 * mib, 16 * 2 ** 40]) expect(() => checkDiskSize(size)).not.toThrow();
+  for (const size of [
+    0,
+    -mib,
+    mib + 512,
+    16 * 2 ** 40 + mib,
+    2 ** 60,
+    Number.NaN,
+    Number.POSITIVE_INFINITY,
+  ]) {
+    expect(() => checkDiskSize(size)).toThrow("a disk cannot have");
+  }
 });
 
 test("a VM's name is a host name label", () => {
