@@ -1,24 +1,29 @@
-import { Pieces, Ranges, totalBytes, union } from "./sweep.ts";
+import { Pieces, Ranges, totalBytes, type Union, union } from "./sweep.ts";
 
 /** Where one disk's bytes lie. */
 export class Placed {
-  readonly all: Ranges = new Ranges();
-  /** Those of them that the file system says other files refer to as well, the storage's or not. */
+  /** What the file system says other files refer to as well, the storage's or not. */
   readonly shared: Ranges = new Ranges();
   /** Bytes that lie nowhere yet, or among the metadata: nobody shares them. */
   nowhereBytes = 0;
-  #referencedBytes: number | undefined;
+  /** What it says only this file refers to. */
+  readonly unshared: Ranges = new Ranges();
+  #shared: Union | undefined;
   #unsharedBytes: number | undefined;
 
-  /** This and the next are asked for once all has been added. */
-  get referencedBytes(): number {
-    this.#referencedBytes ??= totalBytes(union([this.all])) + this.nowhereBytes;
-    return this.#referencedBytes;
+  /** This and the next two are asked for once all has been added. */
+  get sharedUnion(): Union {
+    this.#shared ??= union([this.shared]);
+    return this.#shared;
   }
 
   get unsharedBytes(): number {
-    this.#unsharedBytes ??= this.referencedBytes - totalBytes(union([this.shared]));
+    this.#unsharedBytes ??= totalBytes(union([this.unshared])) + this.nowhereBytes;
     return this.#unsharedBytes;
+  }
+
+  get referencedBytes(): number {
+    return totalBytes(this.sharedUnion) + this.unsharedBytes;
   }
 }
 
@@ -40,15 +45,20 @@ export function whoseBytes(groups: readonly (readonly Placed[])[], alone: boolea
   const groupBytes = groups.map((group) => group.reduce((sum, disk) => sum + disk.unsharedBytes, 0));
   const manyFold = groups.some((group) => group.length > 1);
   if (!alone && !manyFold) return { exclusiveBytes, groupBytes };
-  const unions = disks.map((disk) => union([disk.shared]));
+  const unions = disks.map((disk) => disk.sharedUnion);
   const pieces = new Pieces(unions);
   const ofDisks = pieces.cover(unions);
   if (alone) addAlone(exclusiveBytes, pieces, ofDisks, 1);
-  const ofGroups = manyFold
-    ? pieces.cover(groups.map((group) => union(group.map(({ shared }) => shared))))
-    : ofDisks;
+  const ofGroups = manyFold ? pieces.cover(groups.map(sharedOf)) : ofDisks;
   addAlone(groupBytes, pieces, { ...ofGroups, users: ofDisks.count }, alone ? 1 : 2);
   return { exclusiveBytes, groupBytes };
+}
+
+function sharedOf(group: readonly Placed[]): Union {
+  const [only] = group;
+  return group.length === 1 && only !== undefined
+    ? only.sharedUnion
+    : union(group.map(({ shared }) => shared));
 }
 
 /** Adds the pieces that have one owner, and at least so many users. */
@@ -71,7 +81,7 @@ export function coveredBytes(disks: readonly Placed[]): number {
   let sum = 0;
   for (const disk of disks) {
     sum += disk.unsharedBytes;
-    const { starts, ends } = union([disk.shared]);
+    const { starts, ends } = disk.sharedUnion;
     for (let index = 0; index < starts.length; index += 1) {
       const start = starts[index] ?? 0;
       const end = ends[index] ?? 0;

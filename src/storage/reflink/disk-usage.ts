@@ -90,8 +90,8 @@ function addExtent(
     return;
   }
   const add = (start: number, bytes: number): void => {
-    measured.placed.all.add(start, bytes);
-    if ((flags & extentFlag.shared) !== 0) measured.placed.shared.add(start, bytes);
+    const isShared = (flags & extentFlag.shared) !== 0;
+    (isShared ? measured.placed.shared : measured.placed.unshared).add(start, bytes);
   };
   const encoded = (flags & extentFlag.encoded) !== 0;
   if (encoded) measured.encoded = true;

@@ -42,7 +42,7 @@ export const fileSystems: Readonly<Record<FileSystem["name"], FileSystem>> = {
     growTool: "btrfs",
     mountOptions: `${safe},compress=zstd`,
     makeArguments: (path) => ["-q", "-f", "-L", label, "--", path],
-    growArguments: (folder) => ["filesystem", "resize", "max", "--", folder],
+    growArguments: (folder) => ["filesystem", "resize", "max", folder],
   },
 };
 
