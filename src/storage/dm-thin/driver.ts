@@ -51,8 +51,9 @@ export function createDmThin(config: StorageConfig, context: StorageContext): St
   const place: ThinPlace = { layout, backing: backingOf(config, layout), context };
 
   /** One command at a time changes the pool. */
-  const locked = <T>(what: string, work: () => Promise<T>): Promise<T> =>
+  const locked = <T>(what: string, ids: readonly string[], work: () => Promise<T>): Promise<T> =>
     guarded(place, what, async () => {
+      ids.forEach(checkedId);
       requireRoot(what);
       checkMarker(layout);
       return withLock(layout.folder, work);
@@ -77,11 +78,13 @@ export function createDmThin(config: StorageConfig, context: StorageContext): St
 
     stagingPath: async (imageId) => imageStagingPath(layout, { imageId }),
     importImage: (image, path) =>
-      guarded(place, "import an image", () => importImage(place, image, path, locked)),
+      guarded(place, "import an image", () =>
+        importImage(place, image, path, (what, work) => locked(what, [], work)),
+      ),
     cloneImage: async (image, vm, options) => {
       const source = recordPath(layout, { kind: "image", ...image });
       const location = locate(vm);
-      await locked("clone an image", async () => {
+      await locked("clone an image", [], async () => {
         const record = readRecord(source);
         if (record === undefined) {
           throw new EmberError("image-not-found", `image '${image.imageId}' has no disk`);
@@ -92,19 +95,21 @@ export function createDmThin(config: StorageConfig, context: StorageContext): St
     },
     cloneVm: async (source, vm, options) => {
       const [from, location] = [vmDevice(layout, source), locate(vm)];
-      await locked("clone a VM's disk", () => cloneDisk(place, vmRecord(source), vm, options, from));
+      await locked("clone a VM's disk", [], () => cloneDisk(place, vmRecord(source), vm, options, from));
       return location;
     },
     cloneSnapshot: async (source, vm, options) => {
       const location = locate(vm);
-      await locked("clone a snapshot", () => cloneDisk(place, snapshotRecord(layout, source), vm, options));
+      await locked("clone a snapshot", [source.vmId, source.snapshotId], () =>
+        cloneDisk(place, snapshotRecord(layout, source), vm, options),
+      );
       return location;
     },
 
     locate,
     activate: async (vm) => {
       const location = locate(vm);
-      await locked("open a VM's disk", async () => {
+      await locked("open a VM's disk", [], async () => {
         const record = vmRecord(vm);
         await checkRoom(place, "open a VM's disk");
         await activateDisk(place, vm, record);
@@ -115,20 +120,30 @@ export function createDmThin(config: StorageConfig, context: StorageContext): St
       checkedId(vm.vmId);
       await guarded(place, "close a VM's disk", () => deactivateDisk(place, vm));
     },
-    grow: (vm, sizeBytes) => locked("grow a VM's disk", () => growDisk(place, vm, vmRecord(vm), sizeBytes)),
+    grow: (vm, sizeBytes) =>
+      locked("grow a VM's disk", [vm.vmId], () => growDisk(place, vm, vmRecord(vm), sizeBytes)),
 
     snapshot: (snapshot) =>
-      locked("make a snapshot", () => snapshotDisk(place, snapshot, vmRecord(snapshot))),
-    restore: (snapshot) => locked("restore a snapshot", () => restore(place, snapshot, vmRecord(snapshot))),
-    readSnapshot: (snapshot) => locked("read a snapshot", () => readSnapshot(place, snapshot)),
-    removeSnapshot: (snapshot) => locked("remove a snapshot", () => removeSnapshot(place, snapshot)),
+      locked("make a snapshot", [snapshot.vmId, snapshot.snapshotId], () =>
+        snapshotDisk(place, snapshot, vmRecord(snapshot)),
+      ),
+    restore: (snapshot) =>
+      locked("restore a snapshot", [snapshot.vmId, snapshot.snapshotId], () =>
+        restore(place, snapshot, vmRecord(snapshot)),
+      ),
+    readSnapshot: (snapshot) =>
+      locked("read a snapshot", [snapshot.vmId, snapshot.snapshotId], () => readSnapshot(place, snapshot)),
+    removeSnapshot: (snapshot) =>
+      locked("remove a snapshot", [snapshot.vmId, snapshot.snapshotId], () =>
+        removeSnapshot(place, snapshot),
+      ),
 
     removeImage: (image) =>
-      locked("remove an image", async () => {
+      locked("remove an image", [image.imageId], async () => {
         await rm(imageStagingPath(layout, image), { force: true });
         await dropDisk(place, { kind: "image", ...image });
       }),
-    removeVm: (vm) => locked("remove a VM's disk", () => removeVm(place, vm)),
+    removeVm: (vm) => locked("remove a VM's disk", [vm.vmId], () => removeVm(place, vm)),
     list: () =>
       guarded(place, "list the disks", async () => {
         const disks = listDisks(layout);
@@ -142,9 +157,10 @@ export function createDmThin(config: StorageConfig, context: StorageContext): St
       }),
 
     usage: () => guarded(place, "measure the storage", () => poolUsage(place)),
-    diskUsage: () => locked("measure the disks", () => diskUsage(place)),
-    occupiedBytes: (vm) => locked("measure a VM's disk", () => occupiedBytes(place, vm, vmRecord(vm))),
-    expand: (sizeBytes) => locked("grow the storage", () => growPool(place, sizeBytes)),
+    diskUsage: () => locked("measure the disks", [], () => diskUsage(place)),
+    occupiedBytes: (vm) =>
+      locked("measure a VM's disk", [vm.vmId], () => occupiedBytes(place, vm, vmRecord(vm))),
+    expand: (sizeBytes) => locked("grow the storage", [], () => growPool(place, sizeBytes)),
   };
 }
 
