@@ -1,0 +1,143 @@
+import { type FileHandle, open } from "node:fs/promises";
+import { dirname, isAbsolute, join } from "node:path";
+import { EmberError } from "../../errors/ember-error.ts";
+import { type BlockReader, checkRange } from "./block-reader.ts";
+import { KeptBuffers } from "./kept-buffers.ts";
+import {
+  entryOffset,
+  headerBytes,
+  isCompressed,
+  isZeroCluster,
+  parseHeader,
+  type Qcow2Header,
+} from "./qcow2-format.ts";
+import { openRaw, readAt } from "./raw-disk.ts";
+
+/** Longer chains than QEMU itself could open with the usual limit for open files. */
+const maxChain = 500;
+const keptTableBytes = 4 * 1024 * 1024;
+
+/** A disk in a qcow2 file and in those below it. Throws `io-failed`, `unsupported`. */
+export async function openQcow2(path: string, depth = 1): Promise<BlockReader> {
+  if (depth > maxChain) throw new EmberError("io-failed", `'${path}' lies on too many files, or on itself`);
+  const file = await open(path, "r");
+  let backing: BlockReader | undefined;
+  try {
+    const header = parseHeader(await readAt(file, 0, headerBytes), path);
+    const l1 = await readAt(file, header.l1.offset, header.l1.entries * 8);
+    if (l1.length < header.l1.entries * 8) throw new EmberError("io-failed", `'${path}' is damaged: cut off`);
+    backing = header.backing === undefined ? undefined : await openBacking(path, header.backing, depth);
+    return new Qcow2Disk(path, file, header, l1, backing);
+  } catch (error) {
+    await backing?.[Symbol.asyncDispose]();
+    await file.close();
+    throw error;
+  }
+}
+
+async function openBacking(
+  path: string,
+  { name, format }: NonNullable<Qcow2Header["backing"]>,
+  depth: number,
+): Promise<BlockReader> {
+  // QEMU would take "json:..." and "nbd:..." for what they say; ember only ever names files beside the disk.
+  if (name === "" || isAbsolute(name) || name.includes(":") || name.includes("\0")) {
+    throw new EmberError("unsupported", `'${path}' lies on something that is not a file of the storage`);
+  }
+  const target = join(dirname(path), name);
+  if (format === "raw") return await openRaw(target);
+  if (format === "qcow2") return await openQcow2(target, depth + 1);
+  throw new EmberError("unsupported", `'${path}' lies on a file of another format than raw or qcow2`);
+}
+
+/** A run of a disk's bytes that lie together: in the file at `host`, nowhere ("zero"), or in the file below. */
+interface Run {
+  readonly host: number | "zero" | "below";
+  readonly length: number;
+}
+
+class Qcow2Disk implements BlockReader {
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly #file: FileHandle;
+  readonly #l1: Buffer;
+  readonly #clusterBytes: number;
+  readonly #backing: BlockReader | undefined;
+  readonly #tables: KeptBuffers;
+
+  constructor(
+    path: string,
+    file: FileHandle,
+    header: Qcow2Header,
+    l1: Buffer,
+    backing: BlockReader | undefined,
+  ) {
+    this.name = path;
+    this.sizeBytes = header.sizeBytes;
+    this.#file = file;
+    this.#l1 = l1;
+    this.#clusterBytes = header.clusterBytes;
+    this.#backing = backing;
+    this.#tables = new KeptBuffers(keptTableBytes / header.clusterBytes);
+  }
+
+  async read(offset: number, length: number): Promise<Buffer> {
+    checkRange(this, offset, length);
+    const parts: Buffer[] = [];
+    for (let done = 0; done < length; ) {
+      const run = await this.#runAt(offset + done, length - done);
+      parts.push(await this.#readRun(run, offset + done));
+      done += run.length;
+    }
+    return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#backing?.[Symbol.asyncDispose]();
+    await this.#file.close();
+  }
+
+  /** The run that begins at `offset`, of at most `most` bytes. */
+  async #runAt(offset: number, most: number): Promise<Run> {
+    const within = offset % this.#clusterBytes;
+    const host = await this.#clusterAt(offset - within);
+    let length = Math.min(most, this.#clusterBytes - within);
+    while (length < most) {
+      const next = await this.#clusterAt(offset + length);
+      if (next !== (typeof host === "number" ? host + within + length : host)) break;
+      length = Math.min(most, length + this.#clusterBytes);
+    }
+    return { host: typeof host === "number" ? host + within : host, length };
+  }
+
+  async #clusterAt(offset: number): Promise<Run["host"]> {
+    const perTable = this.#clusterBytes / 8;
+    const cluster = offset / this.#clusterBytes;
+    const tableAt = entryOffset(this.#l1, Math.floor(cluster / perTable));
+    if (tableAt === 0) return "below";
+    const table = await this.#tables.get(tableAt, () => this.#readFile(tableAt, this.#clusterBytes));
+    const index = cluster % perTable;
+    if (isCompressed(table, index)) throw new EmberError("unsupported", `'${this.name}' is compressed`);
+    if (isZeroCluster(table, index)) return "zero";
+    const host = entryOffset(table, index);
+    return host === 0 ? "below" : host;
+  }
+
+  async #readRun({ host, length }: Run, offset: number): Promise<Buffer> {
+    if (typeof host === "number") return await this.#readFile(host, length);
+    const below = host === "below" ? (this.#backing?.sizeBytes ?? 0) - offset : 0;
+    if (this.#backing === undefined || below <= 0) return Buffer.alloc(length);
+    if (below >= length) return await this.#backing.read(offset, length);
+    return Buffer.concat([await this.#backing.read(offset, below)], length); // the rest is zeros
+  }
+
+  async #readFile(at: number, length: number): Promise<Buffer> {
+    const bytes = await readAt(this.#file, at, length);
+    if (bytes.length === length) return bytes;
+    const { size } = await this.#file.stat();
+    // QEMU lets the last cluster end early where it wrote no more; but what begins behind the end is no place.
+    if (at >= size)
+      throw new EmberError("io-failed", `'${this.name}' is damaged: it refers to bytes behind its own end`);
+    return Buffer.concat([bytes], length);
+  }
+}
