@@ -36,6 +36,28 @@ export function parseMounts(table: string, point: string): Mount | undefined {
   return found;
 }
 
+/**
+ * "major:minor" by which the kernel knows the file system that `path` (without symlinks) lies on; not what stat(2)
+ * says, where each part of a btrfs has a number of its own. Undefined: not known here.
+ */
+export function fileSystemNumber(path: string): string | undefined {
+  return parseNumber(readFileSync("/proc/self/mountinfo", "utf8"), path);
+}
+
+export function parseNumber(table: string, path: string): string | undefined {
+  let longest = -1;
+  let number: string | undefined;
+  for (const line of table.split("\n")) {
+    const fields = line.split(" ");
+    const point = unescapeOctal(fields[4] ?? "");
+    const holds = point === "/" || path === point || path.startsWith(`${point}/`);
+    if (point === "" || !holds || point.length < longest) continue;
+    longest = point.length; // of two at one place, the last one is on top
+    number = fields[2];
+  }
+  return number;
+}
+
 /** The kernel writes space, tab, newline and backslash as three octal digits, and other bytes as they are. */
 function unescapeOctal(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, digits: string) =>

@@ -166,7 +166,7 @@ async function mountAgain({ medium, kind, folder }: Own, cause: Error): Promise<
     await unmountMedium(medium, folder);
   } catch (error) {
     if (!(error instanceof EmberError) || error.code !== "busy") throw error;
-    throw stopped("stop the VMs ('ember vm stop --all --force'), then try again: it is mounted again then");
+    throw stopped("stop the VMs ('ember vm stop NAME --force'), then try again: it is mounted again then");
   }
   medium.check(kind);
   await mountMedium(medium, kind, folder);

@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, rmdirSync, statSync } from "node:fs";
 import { rm, truncate } from "node:fs/promises";
 import { EmberError } from "../../errors/ember-error.ts";
+import { isLocked } from "../../host/file-locks.ts";
 import { ensurePrivateFolder, syncFolder } from "../../host/files.ts";
 import {
   existingSnapshot,
@@ -103,6 +104,11 @@ export function createReflink(config: StorageConfig, context?: Pick<StorageConte
       guarded("restore a snapshot", async () => {
         const vm = vmIfThere(snapshot);
         const source = existingSnapshot(layout, snapshot);
+        if (isLocked(vm)) {
+          throw new EmberError("wrong-state", `the disk '${vm}' is in use by a hypervisor`, {
+            hint: "stop the VM first",
+          });
+        }
         backing?.checkRoom();
         await restoreFile(source, vm, { folder: layout.staging, id: snapshot.vmId });
       }),
