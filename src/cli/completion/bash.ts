@@ -12,6 +12,7 @@ _ember_offer() {
   local IFS=$' \\t\\n'
   case "$1" in
     vm | image | kernel) COMPREPLY=($(compgen -W "$("\${COMP_WORDS[0]}" __complete "$1" 2>/dev/null)" -- "$2")) ;;
+    snapshot) COMPREPLY=($(compgen -W "$("\${COMP_WORDS[0]}" __complete snapshot "$3" 2>/dev/null)" -- "$2")) ;;
     file)
       compopt -o filenames 2>/dev/null
       local IFS=$'\\n'
@@ -22,7 +23,7 @@ _ember_offer() {
 }
 
 _ember() {
-  local current="\${COMP_WORDS[COMP_CWORD]}" route="" flag="" place=0 word index kind
+  local current="\${COMP_WORDS[COMP_CWORD]}" route="" flag="" first="" place=0 word index kind
   COMPREPLY=()
   for ((index = 1; index < COMP_CWORD; index++)); do
     word="\${COMP_WORDS[index]}"
@@ -38,6 +39,7 @@ _ember() {
     elif [ -n "$(_ember_children "$route")" ] && _ember_is_route "\${route:+$route }$word"; then
       route="\${route:+$route }$word"
     else
+      if [ "$place" = 0 ]; then first="$word"; fi
       place=$((place + 1))
     fi
   done
@@ -50,7 +52,7 @@ _ember() {
   elif [ -n "$(_ember_children "$route")" ]; then
     COMPREPLY=($(compgen -W "$(_ember_children "$route")" -- "$current"))
   else
-    _ember_offer "$(_ember_argument_kind "$route" "$place")" "$current"
+    _ember_offer "$(_ember_argument_kind "$route" "$place")" "$current" "$first"
   fi
 }
 

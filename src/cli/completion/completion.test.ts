@@ -14,9 +14,9 @@ beforeAll(async () => {
   script = join(folder, "ember.bash");
   writeFileSync(script, (await runCli(["completion", "bash"])).stdout);
   // Stands for the program where the script asks for names.
-  writeFileSync(join(folder, "ember"), '#!/bin/sh\n[ "$1 $2" = "__complete vm" ] && echo "web db"\n', {
-    mode: 0o755,
-  });
+  const program =
+    '#!/bin/sh\ncase "$*" in "__complete vm") echo web db ;; "__complete snapshot web") echo clean later ;; esac\n';
+  writeFileSync(join(folder, "ember"), program, { mode: 0o755 });
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -56,6 +56,15 @@ describe("bash", () => {
     expect(await offered("exec", "-it", "w")).toEqual(["web"]);
     expect(await offered("vm", "list", "")).toEqual([]);
   });
+
+  test("asks for the snapshots of the VM that was named", async () => {
+    expect(await offered("snapshot", "restore", "")).toEqual(["db", "web"]);
+    expect(await offered("snapshot", "restore", "web", "")).toEqual(["clean", "later"]);
+    expect(await offered("snapshot", "--quiet", "diff", "web", "clean", "l")).toEqual(["later"]);
+    expect(await offered("snapshot", "delete", "web", "clean", "later", "c")).toEqual(["clean"]);
+    expect(await offered("snapshot", "create", "web", "")).toEqual([]);
+    expect(await offered("snapshot", "restore", "db", "")).toEqual([]);
+  });
 });
 
 test("every shell's script knows every command", async () => {
@@ -76,6 +85,8 @@ describe("names for completion", () => {
     expect((await runCli(["__complete", "vm"], { vms: { list } })).stdout).toBe("web\n");
     expect((await runCli(["__complete", "image"])).stdout).toBe("nginx\n");
     expect((await runCli(["__complete", "kernel"])).stdout).toBe("debian\n");
+    expect((await runCli(["__complete", "snapshot", "web"])).stdout).toBe("clean\n");
+    expect((await runCli(["__complete", "snapshot"])).stdout).toBe("");
   });
 
   test("a failure says nothing", async () => {

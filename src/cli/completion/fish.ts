@@ -31,9 +31,20 @@ function __ember_at
     test "$route" = "$argv[1]"
 end
 
+# The first argument of the command that is being written.
+function __ember_first_argument
+    set -l route (string split ' ' (__ember_route))
+    set -l words (string match -v -- '-*' (commandline -opc)[2..-1])
+    echo $words[(math (count $route) + 1)]
+end
+
 function __ember_names
     set -l program (commandline -opc)[1]
-    $program __complete $argv[1] 2>/dev/null
+    if test $argv[1] = snapshot
+        $program __complete snapshot (__ember_first_argument) 2>/dev/null
+    else
+        $program __complete $argv[1] 2>/dev/null
+    end
 end
 
 complete -c ember -f

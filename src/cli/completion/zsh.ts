@@ -20,13 +20,14 @@ ${commands
 _ember_offer() {
   case "$1" in
     vm | image | kernel) compadd -- \${(f)"$("\${words[1]}" __complete "$1" 2>/dev/null)"} ;;
+    snapshot) compadd -- \${(f)"$("\${words[1]}" __complete snapshot "$2" 2>/dev/null)"} ;;
     file) _files ;;
     words:*) compadd -- \${=1#words:} ;;
   esac
 }
 
 _ember() {
-  local current="\${words[CURRENT]}" route="" flag="" word index kind
+  local current="\${words[CURRENT]}" route="" flag="" first="" word index kind
   local -i place=0
   for ((index = 2; index < CURRENT; index++)); do
     word="\${words[index]}"
@@ -40,6 +41,7 @@ _ember() {
     elif [[ -n "$(_ember_children "$route")" ]] && _ember_is_route "\${route:+$route }$word"; then
       route="\${route:+$route }$word"
     else
+      if (( place == 0 )); then first="$word"; fi
       place+=1
     fi
   done
@@ -51,7 +53,7 @@ _ember() {
   elif [[ -n "$(_ember_children "$route")" ]]; then
     _ember_describe_children "$route"
   else
-    _ember_offer "$(_ember_argument_kind "$route" "$place")"
+    _ember_offer "$(_ember_argument_kind "$route" "$place")" "$first"
   fi
 }
 

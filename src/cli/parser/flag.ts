@@ -3,8 +3,8 @@ import { EmberError } from "../../errors/ember-error.ts";
 /** Reads one value; `what` names it in the error ("--memory"). Throws an EmberError with exit status 2. */
 export type Parser<T> = (text: string, what: string) => T;
 
-/** What the shell may complete a word with. */
-export type Completion = "vm" | "image" | "kernel" | "file" | readonly string[];
+/** What the shell may complete a word with; "snapshot" is one of the VM that the first argument names. */
+export type Completion = "vm" | "image" | "kernel" | "snapshot" | "file" | readonly string[];
 
 /** A flag is a value: the command lists it, and asks the parsed arguments for it. */
 export interface Flag<T> {

@@ -42,12 +42,15 @@ function fittingTail(progress: Progress | undefined, elapsed: string, width: num
 
 const barWidth = 16;
 
+/** "[####............] 25% of 20M"; of things that can be counted "[####............] 25 of 100". */
 function amount(progress: Progress | undefined): string {
   const { done, total } = progress ?? {};
   if (done === undefined) return "";
-  if (total === undefined || total <= 0) return renderSize(done);
+  const shown = progress?.unit === "items" ? String : renderSize;
+  if (total === undefined || total <= 0) return shown(done);
   const share = Math.min(1, Math.max(0, done / total));
   const full = Math.round(share * barWidth);
   const bar = `[${"#".repeat(full)}${".".repeat(barWidth - full)}]`;
-  return `${bar} ${Math.floor(share * 100)}% of ${renderSize(total)}`;
+  const how = progress?.unit === "items" ? done : `${Math.floor(share * 100)}%`;
+  return `${bar} ${how} of ${shown(total)}`;
 }

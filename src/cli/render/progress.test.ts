@@ -4,7 +4,7 @@ import { ProgressDisplay } from "./progress.ts";
 import { progressLine, type RunningTask } from "./progress-line.ts";
 import type { Look } from "./style.ts";
 
-const look: Look = { width: 80, paint: (text) => text, ellipsis: "…", spinner: ["-", "+"] };
+const look: Look = { width: 80, paint: (text) => text, unicode: true, ellipsis: "…", spinner: ["-", "+"] };
 
 const task = (changes: Partial<RunningTask> = {}): RunningTask => ({
   label: "pulling nginx",
@@ -19,6 +19,10 @@ test("the line says what, which step, how far and how long", () => {
     "- pulling nginx: layer 2 of 3  [####............] 25% of 20M  1.2 s",
   );
   expect(progressLine([task()], 1, 500, look)).toBe("+ pulling nginx  500 ms");
+  const counted = { step: "cloning the disk", done: 25, total: 100, unit: "items" } as const;
+  expect(progressLine([task({ label: "forking web", progress: counted })], 0, 1234, look)).toBe(
+    "- forking web: cloning the disk  [####............] 25 of 100  1.2 s",
+  );
 });
 
 test("the line never reaches the last column, whatever it is told", () => {

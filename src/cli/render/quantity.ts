@@ -14,6 +14,9 @@ export function renderSize(bytes: number): string {
   return `${rounded}${units[unit]}`;
 }
 
+/** "-" stands for what is not known. */
+export const sizeOrDash = (bytes: number | null): string => (bytes === null ? "-" : renderSize(bytes));
+
 const steps = [
   { unit: "d", seconds: 86_400 },
   { unit: "h", seconds: 3600 },

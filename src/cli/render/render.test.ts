@@ -8,7 +8,13 @@ import type { Look } from "./style.ts";
 import { type Column, renderTable } from "./table.ts";
 import { plural, printable, truncate, wrap } from "./text.ts";
 
-const look = (width?: number): Look => ({ width, paint: (text) => text, ellipsis: "…", spinner: ["-"] });
+const look = (width?: number): Look => ({
+  width,
+  paint: (text) => text,
+  unicode: width !== undefined,
+  ellipsis: "…",
+  spinner: ["-"],
+});
 
 interface Row {
   readonly name: string;
@@ -127,6 +133,8 @@ test("text is wrapped, truncated and made plural", () => {
   expect(wrap("one two three four", 9)).toEqual(["one two", "three", "four"]);
   expect(truncate("abcdefgh", 4, "start", "…")).toBe("abc…");
   expect(truncate("abcdefgh", 4, "end", "…")).toBe("…fgh");
+  expect(truncate("abcdefgh", 5, "ends", "…")).toBe("ab…gh");
+  expect(truncate("abcdefgh", 4, "ends", "..")).toBe("a..h");
   expect(printable("a\tb\x07c")).toBe("a b?c");
   expect(plural(1, "VM")).toBe("1 VM");
   expect(plural(2, "VM")).toBe("2 VMs");

@@ -1,90 +1,115 @@
 import type { DiskUsageRow, StorageReport } from "../../types.ts";
+import { renderBar } from "./bar.ts";
 import { shortImage } from "./names.ts";
-import { renderSize } from "./quantity.ts";
-import type { Look } from "./style.ts";
-import { type Column, renderTable } from "./table.ts";
+import { renderSize, sizeOrDash } from "./quantity.ts";
+import type { Look, Style } from "./style.ts";
+import { type Column, naturalWidth, renderTable } from "./table.ts";
+import { printable } from "./text.ts";
 
-/** What every disk takes, with a bar on a terminal, and below it the pool. */
+/** What every disk takes, on a terminal with a bar, and below it the pool. */
 export function renderUsage(report: StorageReport, look: Look): string {
-  const { disks, pool } = report;
-  const table = disks.length === 0 ? "" : `${renderTable(columnsFor(report, look), disks, look)}\n`;
-  const used = bar([{ share: pool.usedBytes / pool.capacityBytes, mark: "full" }], 20, look);
-  const reserved = pool.reservedBytes === null ? "" : `, ${renderSize(pool.reservedBytes)} of it reserved`;
-  return (
-    `${table}${report.storage} at ${report.path}\n` +
-    `${look.width === undefined ? "" : `${used} `}${renderSize(pool.usedBytes)} of ${renderSize(pool.capacityBytes)} used${reserved}, ` +
-    `${renderSize(pool.freeBytes)} free\n`
-  );
+  const { disks } = report;
+  if (disks.length === 0) return renderPool(report, look);
+  const columns = columnsFor(report, longTitles, look);
+  const fits = look.width === undefined || naturalWidth(columns, disks) <= look.width;
+  const table = renderTable(fits ? columns : columnsFor(report, shortTitles, look), disks, look);
+  return `${table}\n${renderPool(report, look)}`;
 }
 
-const barWidth = 8;
+interface Titles {
+  readonly provisioned: string;
+  readonly referenced: string;
+  readonly exclusive: string;
+  readonly compression: string;
+}
 
-function columnsFor(report: StorageReport, look: Look): Column<DiskUsageRow>[] {
+const longTitles: Titles = {
+  provisioned: "PROVISIONED",
+  referenced: "REFERENCED",
+  exclusive: "EXCLUSIVE",
+  compression: "COMPRESSION",
+};
+
+/** For terminals that have no room for the long ones beside the names. */
+const shortTitles: Titles = {
+  provisioned: "PROV",
+  referenced: "REFER",
+  exclusive: "EXCL",
+  compression: "COMPR",
+};
+
+function columnsFor(report: StorageReport, titles: Titles, look: Look): Column<DiskUsageRow>[] {
   const amount = (title: string, bytes: (row: DiskUsageRow) => number | null): Column<DiskUsageRow> => ({
     title,
     align: "right",
     value: (row) => sizeOrDash(bytes(row)),
   });
-  const compressed = report.disks.some((row) => row.compressionRatio !== null);
+  const compresses = report.disks.some((row) => row.compressionRatio !== null);
   return [
-    { title: "NAME", value: nameOf, shrink: { minimum: 8, keep: "end" } },
-    amount(look.width === undefined ? "PROVISIONED" : "PROV", (row) => row.provisionedBytes),
-    amount(look.width === undefined ? "REFERENCED" : "REFER", (row) => row.referencedBytes),
-    amount(look.width === undefined ? "EXCLUSIVE" : "EXCL", (row) => row.exclusiveBytes),
+    { title: "NAME", value: nameOf, shrink: { minimum: 8, keep: "ends" } },
+    { title: "KIND", value: (row) => row.kind },
+    amount(titles.provisioned, (row) => row.provisionedBytes),
+    amount(titles.referenced, (row) => row.referencedBytes),
+    amount(titles.exclusive, (row) => row.exclusiveBytes),
     amount("SHARED", (row) => row.sharedBytes),
-    ...(compressed ? [ratioColumn(look)] : []),
+    ...(compresses ? [compressionColumn(titles.compression)] : []),
     amount("FREES", (row) => row.freesBytes),
     ...(look.width === undefined ? [] : [barColumn(report, look)]),
   ];
 }
 
 /** A snapshot stands below its VM. */
-function nameOf(row: DiskUsageRow): string {
-  if (row.kind === "image") return `${shortImage(row.name)} (image)`;
-  return row.kind === "vm" ? row.name : `  @${row.name.slice(row.name.indexOf("/") + 1)}`;
+function nameOf({ kind, name }: DiskUsageRow): string {
+  if (kind === "image") return shortImage(name);
+  return kind === "vm" ? name : `  ${name.slice(name.indexOf("/") + 1)}`;
 }
 
-function ratioColumn(look: Look): Column<DiskUsageRow> {
+function compressionColumn(title: string): Column<DiskUsageRow> {
   return {
-    title: look.width === undefined ? "COMPRESSION" : "COMPR",
+    title,
     align: "right",
-    value: (row) => (row.compressionRatio === null ? "-" : `${row.compressionRatio.toFixed(2)}x`),
+    value: ({ compressionRatio }) => (compressionRatio === null ? "-" : `${compressionRatio.toFixed(2)}x`),
   };
 }
 
-function barColumn(report: StorageReport, look: Look): Column<DiskUsageRow> {
-  const most = Math.max(1, ...report.disks.map((row) => row.referencedBytes ?? 0));
+const rowBarWidth = 8;
+const poolBarWidth = 20;
+
+/** What a disk refers to, as a share of what the pool holds: first what is its alone, then what it shares. */
+function barColumn({ disks, pool }: StorageReport, look: Look): Column<DiskUsageRow> {
+  // Numbers that were taken one after the other need not agree.
+  const whole = Math.max(1, pool.usedBytes, ...disks.map((row) => row.referencedBytes ?? 0));
   return {
     title: "",
     value: ({ referencedBytes, exclusiveBytes }) => {
-      const exclusive = (exclusiveBytes ?? 0) / most;
-      return bar(
+      if (referencedBytes === null) return "";
+      const exclusive = exclusiveBytes ?? 0;
+      return renderBar(
         [
-          { share: exclusive, mark: "full" },
-          { share: (referencedBytes ?? 0) / most - exclusive, mark: "half" },
+          { share: exclusive / whole, shade: "full" },
+          { share: (referencedBytes - exclusive) / whole, shade: "half" },
         ],
-        barWidth,
+        rowBarWidth,
         look,
       );
     },
   };
 }
 
-const sizeOrDash = (bytes: number | null): string => (bytes === null ? "-" : renderSize(bytes));
-
-interface Part {
-  readonly share: number;
-  readonly mark: "full" | "half";
+function renderPool({ storage, path, pool }: StorageReport, look: Look): string {
+  const { capacityBytes, usedBytes, freeBytes, reservedBytes } = pool;
+  const share = capacityBytes > 0 ? Math.min(1, usedBytes / capacityBytes) : 0;
+  const bar = renderBar([{ share, shade: "full" }], poolBarWidth, look);
+  const shown = look.width === undefined ? "" : `${look.paint(bar, fullnessStyle(share))}  `;
+  const reserved = reservedBytes === null ? "" : `, ${renderSize(reservedBytes)} of it reserved`;
+  return (
+    `${storage} at ${printable(path)}\n` +
+    `${shown}${renderSize(usedBytes)} of ${renderSize(capacityBytes)} used${reserved}, ${renderSize(freeBytes)} free\n`
+  );
 }
 
-/** A bar of `width` characters; a part that is there at all shows as at least one. */
-function bar(parts: readonly Part[], width: number, look: Look): string {
-  const unicode = look.ellipsis === "…";
-  const marks = unicode ? { full: "█", half: "▒", rest: "·" } : { full: "#", half: "=", rest: "." };
-  let text = "";
-  for (const { share, mark } of parts) {
-    const length = share <= 0 ? 0 : Math.max(1, Math.round(share * width));
-    text += marks[mark].repeat(Math.min(length, width - text.length));
-  }
-  return text.padEnd(width, marks.rest);
+/** Where storages with a pool of their own warn, and where they refuse to make anything new. */
+function fullnessStyle(share: number): Style {
+  if (share >= 0.95) return "bad";
+  return share >= 0.85 ? "warning" : "good";
 }

@@ -12,6 +12,8 @@ export interface Look {
   /** Columns to fit into; undefined where nothing needs to fit (a file, a pipe). */
   readonly width: number | undefined;
   readonly paint: Paint;
+  /** Whether lines and bars may be drawn with characters that ASCII does not have. */
+  readonly unicode: boolean;
   readonly ellipsis: string;
   readonly spinner: readonly string[];
 }
@@ -23,6 +25,7 @@ export function lookOf(output: Output, environment: Context["environment"]): Loo
   return {
     width: output.isTerminal ? Math.max(40, output.columns) : undefined,
     paint: (text, style) => (coloured && style !== undefined ? `\x1b[${codes[style]}m${text}\x1b[0m` : text),
+    unicode: output.isTerminal && unicode,
     ellipsis: unicode ? "…" : "..",
     spinner: unicode ? [..."⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"] : [..."|/-\\"],
   };

@@ -1,12 +1,12 @@
 import type { Look, Style } from "./style.ts";
-import { printable, truncate } from "./text.ts";
+import { type Keep, printable, truncate } from "./text.ts";
 
 export interface Column<Row> {
   readonly title: string;
   value(row: Row): string;
   readonly align?: "right";
-  /** May be cut down to this many characters when the table is too wide, keeping its start or its end. */
-  readonly shrink?: { readonly minimum: number; readonly keep: "start" | "end" };
+  /** May be cut down to this many characters when the table is too wide. */
+  readonly shrink?: { readonly minimum: number; readonly keep: Keep };
   style?(row: Row): Style | undefined;
 }
 
@@ -14,7 +14,7 @@ const gap = "  ";
 
 /** A table with a heading, fitted to the width of the terminal; nothing is cut where there is none. */
 export function renderTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[], look: Look): string {
-  const cells = rows.map((row) => columns.map((column) => printable(column.value(row)) || "-"));
+  const cells = cellsOf(columns, rows);
   const widths = fit(columns, cells, look.width);
   const lines = rows.map((row, index) =>
     columns.map((column, position) => {
@@ -26,6 +26,16 @@ export function renderTable<Row>(columns: readonly Column<Row>[], rows: readonly
     pad(column.title, column, widths, position, look.paint(column.title, "bold")),
   );
   return [heading, ...lines].map((parts) => `${parts.join(gap).trimEnd()}\n`).join("");
+}
+
+/** How wide the table is where nothing is cut. */
+export function naturalWidth<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): number {
+  const widths = fit(columns, cellsOf(columns, rows), undefined);
+  return widths.reduce((sum, width) => sum + width, 0) + gap.length * (columns.length - 1);
+}
+
+function cellsOf<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string[][] {
+  return rows.map((row) => columns.map((column) => printable(column.value(row)) || "-"));
 }
 
 /** Natural widths, then one character at a time from the widest column that may shrink. */

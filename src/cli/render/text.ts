@@ -7,14 +7,20 @@ export const printable = (text: string): string =>
     character === "\t" ? " " : "?",
   );
 
-/** Cuts to `width` characters, marking the place. `keep` says which end matters. */
-export function truncate(text: string, width: number, keep: "start" | "end", ellipsis: string): string {
+/** Which part of a text matters when it is cut. */
+export type Keep = "start" | "end" | "ends";
+
+/** Cuts to `width` characters, marking the place. */
+export function truncate(text: string, width: number, keep: Keep, ellipsis: string): string {
   const characters = [...text];
   if (characters.length <= width) return text;
   const room = Math.max(0, width - ellipsis.length);
-  return keep === "start"
-    ? characters.slice(0, room).join("") + ellipsis
-    : ellipsis + characters.slice(characters.length - room).join("");
+  const before = keep === "start" ? room : keep === "end" ? 0 : Math.ceil(room / 2);
+  return [
+    ...characters.slice(0, before),
+    ellipsis,
+    ...characters.slice(characters.length - room + before),
+  ].join("");
 }
 
 /** Breaks a paragraph into lines of at most `width` characters; a longer word stays whole. */

@@ -1,7 +1,7 @@
 import type { CountedBytes, StorageEfficiency } from "../../../types.ts";
 import type { Command } from "../../parser/command.ts";
 import { renderFields } from "../../render/fields.ts";
-import { renderSize } from "../../render/quantity.ts";
+import { sizeOrDash } from "../../render/quantity.ts";
 
 export const storageEfficiency: Command = {
   flags: [],
@@ -31,5 +31,3 @@ function fieldsOf(efficiency: StorageEfficiency): (readonly [string, string])[] 
 }
 
 const counted = ({ count, logicalBytes }: CountedBytes): string => `${count} (${sizeOrDash(logicalBytes)})`;
-
-const sizeOrDash = (bytes: number | null): string => (bytes === null ? "-" : renderSize(bytes));

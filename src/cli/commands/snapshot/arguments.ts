@@ -7,4 +7,6 @@ export const snapshotName: Parser<string> = (input, what) => shown(text(input, w
 
 export const vmArgument: Positional<string> = one("VM", vmName, "name of the VM", { complete: "vm" });
 
-export const nameArgument: Positional<string> = one("NAME", snapshotName, "name of the snapshot");
+export const nameArgument: Positional<string> = one("NAME", snapshotName, "name of the snapshot", {
+  complete: "snapshot",
+});

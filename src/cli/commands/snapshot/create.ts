@@ -27,11 +27,8 @@ export const create: Command = {
     const { value: made, took } = await session.task(`taking a snapshot of ${vm}`, (options) =>
       snapshots.create(vm, args.get(name), options),
     );
-    session.result({
-      json: made,
-      text: () => `made ${made.name} in ${took}\n`,
-      quiet: () => `${made.name}\n`,
-    });
+    session.result({ json: made, text: () => `${made.name}\n` });
+    session.note(`snapshot of ${vm} taken in ${took}`);
     return 0;
   },
 };

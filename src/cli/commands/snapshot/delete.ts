@@ -3,7 +3,9 @@ import { many, type Positional } from "../../parser/positional.ts";
 import { forEachVm } from "../vm/each.ts";
 import { snapshotName, vmArgument } from "./arguments.ts";
 
-const names: Positional<readonly string[]> = many("NAME", snapshotName, "names of its snapshots");
+const names: Positional<readonly string[]> = many("NAME", snapshotName, "names of its snapshots", {
+  complete: "snapshot",
+});
 
 export const deleteSnapshots: Command = {
   flags: [],

@@ -25,10 +25,15 @@ export const list: Command = {
       text: () => (all.length === 0 ? "" : renderTable(columns(session.context.now()), all, session.look)),
       quiet: () => all.map((snapshot) => `${snapshot.vm} ${snapshot.name}\n`).join(""),
     });
-    if (all.length === 0) session.note("no snapshots; make one: ember snapshot create VM NAME");
+    if (all.length === 0) session.note(howToBegin(args.get(vm)));
     return 0;
   },
 };
+
+function howToBegin(name: string | undefined): string {
+  const none = name === undefined ? "no snapshots" : `${name} has no snapshots`;
+  return `${none}; make one: ember snapshot create ${name ?? "VM"} NAME`;
+}
 
 const columns = (nowMs: number): Column<SnapshotSummary>[] => [
   { title: "VM", value: (snapshot) => snapshot.vm, shrink: { minimum: 8, keep: "start" } },

@@ -16,11 +16,11 @@ export const grow: Command = {
     { line: "ember storage grow", shows: "after its device was made larger" },
   ],
   async run(session, args) {
-    const { storage } = await session.ember();
-    const { took } = await session.task("growing the storage", () => storage.grow(args.get(sizeFlag)));
-    const { pool } = await storage.usage();
-    session.note(`the storage has ${renderSize(pool.capacityBytes)} now (${took})`);
-    session.result({ json: pool, text: () => "" });
+    const ember = await session.ember();
+    const { took } = await session.task("growing the storage", () => ember.storage.grow(args.get(sizeFlag)));
+    const { capacity } = await ember.info();
+    const now = capacity === null ? "" : ` to ${renderSize(capacity.totalBytes)}`;
+    session.result({ json: capacity, text: () => `grew the storage${now} in ${took}\n`, quiet: () => "" });
     return 0;
   },
 };

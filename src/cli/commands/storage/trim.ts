@@ -30,5 +30,5 @@ export const trim: Command = {
 function renderTrim({ vm, trimmed, trimmedBytes }: TrimReport): string {
   return trimmed
     ? `${vm}: ${renderSize(trimmedBytes)} discarded`
-    : `${vm}: not running, trimmed when it stopped`;
+    : `${vm}: not running, was trimmed when it stopped`;
 }

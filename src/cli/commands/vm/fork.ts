@@ -6,7 +6,7 @@ import { networkChoice } from "../../parser/network.ts";
 import { pathOrName } from "../../parser/path-or-name.ts";
 import { one, type Positional } from "../../parser/positional.ts";
 import { plural } from "../../render/text.ts";
-import type { Session } from "../../session.ts";
+import type { Session, Timed } from "../../session.ts";
 import { cpusFlag, diskSizeFlag, fullCopyFlag, kernelFlag, memoryFlag, noStartFlag } from "./arguments.ts";
 import { printCreated } from "./created.ts";
 
@@ -26,16 +26,14 @@ const network: Flag<string | undefined> = value(
   "NET",
   networkChoice,
   "default, none, or a subnet",
-  {
-    default: inherited,
-  },
+  { default: inherited },
 );
 
 const countFlag: Flag<number | undefined> = value(
   "count",
   "N",
   count,
-  "make N forks of one moment: NAME-1, NAME-2, ... (all or none)",
+  "make N forks of one moment, at most 1000: NAME-1, NAME-2, ... (all or none)",
 );
 
 export const fork: Command = {
@@ -47,13 +45,15 @@ export const fork: Command = {
   examples: [
     { line: "ember vm fork web web-test", shows: "try something without risk" },
     { line: "ember vm fork web big --memory 4G", shows: "with more memory" },
-    { line: "ember vm fork web agent --count 100", shows: "agent-1 to agent-100" },
+    { line: "ember vm fork web agent --count 100", shows: "agent-1 to agent-100, one name on each line" },
   ],
   async run(session, args) {
     const { vms } = await session.ember();
     const fresh = args.get(name);
     const many = args.get(countFlag);
-    const made = await session.task(`forking ${args.get(source)} to ${fresh}`, (options) =>
+    const label =
+      many === undefined ? `forking ${args.get(source)} to ${fresh}` : `forking ${args.get(source)}`;
+    const made = await session.task(label, (options) =>
       vms.fork(args.get(source), {
         name: fresh,
         ...defined({ count: many }),
@@ -70,19 +70,26 @@ export const fork: Command = {
       }),
     );
     if (many === undefined) await printCreated(session, "forked", made);
-    else await printMany(session, fresh, many, made.took);
+    else await printMany(session, forkNames(fresh, many), made);
     return 0;
   },
 };
 
-async function printMany(session: Session, name: string, many: number, took: string): Promise<void> {
-  const names = Array.from({ length: many }, (_, index) => `${name}-${index + 1}`);
+/** As the library calls them. */
+const forkNames = (name: string, many: number): string[] =>
+  Array.from({ length: many }, (_, index) => `${name}-${index + 1}`);
+
+async function printMany(
+  session: Session,
+  names: readonly string[],
+  { took }: Timed<unknown>,
+): Promise<void> {
   const { vms } = await session.ember();
-  const wanted = new Set(names);
-  const made = session.format === "json" ? await vms.list() : [];
+  const all = session.format === "json" ? await vms.list() : [];
+  const byName = new Map(all.map((vm) => [vm.name, vm]));
   session.result({
-    json: made.filter((vm) => wanted.has(vm.name)),
-    text: () => `forked ${plural(many, "VM")}, ${names[0]} to ${names.at(-1)}, in ${took}\n`,
-    quiet: () => names.map((each) => `${each}\n`).join(""),
+    json: names.flatMap((name) => byName.get(name) ?? []),
+    text: () => names.map((name) => `${name}\n`).join(""),
   });
+  session.note(`forked ${plural(names.length, "VM")} in ${took}`);
 }

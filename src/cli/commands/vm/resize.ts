@@ -1,6 +1,7 @@
 import type { Command } from "../../parser/command.ts";
 import { type Flag, requiredValue } from "../../parser/flag.ts";
 import { size } from "../../parser/size.ts";
+import { renderSize } from "../../render/quantity.ts";
 import { nameArgument } from "./arguments.ts";
 
 const diskSize: Flag<number> = requiredValue("disk-size", "SIZE", size, "the disk's new size, such as 20G");
@@ -14,10 +15,9 @@ export const resize: Command = {
   async run(session, args) {
     const { vms } = await session.ember();
     const name = args.get(nameArgument);
-    const { took } = await session.task(`resizing ${name}`, (options) =>
-      vms.resize(name, args.get(diskSize), options),
-    );
-    session.note(`resized ${name} in ${took}`);
+    const bytes = args.get(diskSize);
+    const { took } = await session.task(`resizing ${name}`, (options) => vms.resize(name, bytes, options));
+    session.note(`the disk of ${name} has ${renderSize(bytes)} now (${took})`);
     return 0;
   },
 };
