@@ -389,6 +389,7 @@ export interface Progress {
   readonly step: string;
   readonly done?: number;
   readonly total?: number;
+  readonly unit?: "bytes" | "items";
 }
 
 /** Handed to everything that may take long. */

@@ -102,7 +102,7 @@ async function startAll(
   options: TaskOptions,
 ): Promise<void> {
   for (const [index, name] of names.entries()) {
-    options.onProgress?.({ step: `booting ${name} (${index + 1} of ${names.length})` });
+    options.onProgress?.({ step: `booting ${name}`, done: index, total: names.length, unit: "items" });
     await startVm(installation, name, options.signal === undefined ? {} : { signal: options.signal });
   }
 }

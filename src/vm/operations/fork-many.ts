@@ -126,7 +126,7 @@ function disksStep(onProgress: Report): VmStep {
       const ids = idsOf(data);
       for (const [index, id] of ids.entries()) {
         signal?.throwIfAborted();
-        onProgress?.({ step: `forking (${index + 1} of ${ids.length})` });
+        onProgress?.({ step: "cloning the disk", done: index, total: ids.length, unit: "items" });
         const sizeBytes = findVm(installation.db, id)?.diskBytes ?? 0;
         await storage.cloneSnapshot(snapshotOf(data), { vmId: id }, { sizeBytes, fullCopy });
       }
