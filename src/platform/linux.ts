@@ -90,6 +90,10 @@ const packages: Readonly<Record<string, string>> = {
   "qemu-img": "qemu-utils",
   skopeo: "skopeo",
   "mkfs.xfs": "xfsprogs",
+  xfs_growfs: "xfsprogs",
+  "mkfs.btrfs": "btrfs-progs",
+  btrfs: "btrfs-progs",
+  filefrag: "e2fsprogs",
   mmdebstrap: "mmdebstrap",
   gpgv: "gpgv",
   xz: "xz-utils",
@@ -107,6 +111,9 @@ const packages: Readonly<Record<string, string>> = {
   vdoformat: "vdo",
   flock: "util-linux",
   blkdiscard: "util-linux",
+  blockdev: "util-linux",
+  fstrim: "util-linux",
+  wipefs: "util-linux",
 };
 
 export const installHint: PlatformFacts["installHint"] = (tool: string): string => {

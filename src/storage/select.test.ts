@@ -14,7 +14,8 @@ import { run } from "../host/run.ts";
 import { setToolEnvironment } from "../host/tools.ts";
 import type { StorageWish } from "./choice.ts";
 import { createReflink } from "./reflink/driver.ts";
-import { chooseAuto, chooseQcow2, chooseReflink, defaultBackingBytes } from "./select.ts";
+import { chooseAuto, chooseQcow2, chooseReflink } from "./select.ts";
+import { defaultBackingBytes } from "./usage.ts";
 
 setDefaultTimeout(120_000);
 const reason = skipReason("choice of a storage", {
@@ -109,7 +110,33 @@ describe.skipIf(reason !== undefined)("choice of a storage", () => {
     expect(await codeOf(it.choose({ storagePath: join(it.stateDir, "b"), sizeBytes: mib }))).toBe(
       "invalid-size",
     );
-    expect(await codeOf(it.qcow2({ sizeBytes: gib }))).toBe("usage");
+    const btrfs = await it.choose({ sizeBytes: 512 * mib, fileSystem: "btrfs" });
+    expect(btrfs.config).toMatchObject({
+      backingFile: join(it.stateDir, "storage.btrfs"),
+      fileSystem: "btrfs",
+    });
+    expect(readdirSync(it.stateDir)).toEqual([]); // a choice makes nothing
+    for (const wish of [
+      { sizeBytes: gib },
+      { device: "/dev/sdz" },
+      { fileSystem: "xfs" },
+      { pool: "tank" },
+    ] as const) {
+      expect(await codeOf(it.qcow2(wish))).toBe("usage");
+    }
+    expect(await codeOf(it.reflink({ pool: "tank" }))).toBe("usage");
+    expect(await codeOf(it.choose({ vdo: true }))).toBe("usage");
+  });
+
+  test("a storage file that is there is never passed over for another", async () => {
+    await using it = await on("btrfs");
+    const { config, fresh } = await it.choose({ sizeBytes: 512 * mib, fileSystem: "btrfs" });
+    expect(fresh).toBe(true);
+    const storage = createReflink(config);
+    await storage.init();
+    await storage.deinit(false);
+    expect(await it.reflink()).toMatchObject({ config, fresh: false });
+    expect(await codeOf(it.reflink({ fileSystem: "xfs" }))).toBe("already-initialized");
   });
 
   test("names and places that are asked for are honoured", async () => {

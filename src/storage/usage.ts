@@ -23,3 +23,13 @@ export async function freeBytes(folder: string): Promise<number> {
   const facts = await statfs(folder);
   return facts.bavail * facts.bsize;
 }
+
+const gib = 1024 ** 3;
+
+/**
+ * 80 % of what the host has free, in whole GiB, at least 10 GiB. The file is sparse: it takes what is written, and
+ * gives back what is deleted, so this is a ceiling and no reservation.
+ */
+export function defaultBackingBytes(hostFreeBytes: number): number {
+  return Math.max(10, Math.floor((hostFreeBytes * 0.8) / gib)) * gib;
+}
