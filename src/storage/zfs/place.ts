@@ -123,7 +123,8 @@ export function roomNames(place: Place): readonly string[] {
 const warned = new WeakSet<StorageContext>();
 const warnAt = 0.85;
 const refuseAt = 0.95;
-const leastBytes = 4 * 1024 ** 2;
+/** ZFS reckons with up to 24 times what is written, so below this it lets one write at a time through, or none. */
+const leastBytes = 16 * 1024 ** 2;
 
 /** How full the pool is, 0 to 1: of what can be written to it, so room that ZFS keeps back does not count. */
 function fullness(row: ZfsRow | undefined): number {
