@@ -136,7 +136,7 @@ describe("tree", () => {
     let deep = node("the-last-of-them-all");
     for (let level = 0; level < 60; level += 1) deep = node(`fork-${level}`, [deep]);
     const text = renderTree(
-      [node("n".repeat(63)), deep, node(`${"a".repeat(50)}-17`)],
+      [node("n".repeat(63)), deep, node(`${"a".repeat(70)}-17`)],
       terminal(80),
       () => undefined,
     );

@@ -30,7 +30,7 @@ test("storage grow hands on the size and says what there is now", async () => {
 
 test("storage trim tells what each VM gave back", async () => {
   expect((await runCli(["storage", "trim"])).stdout).toBe(
-    "web: 3M discarded\ndb: not running, was trimmed when it stopped\n",
+    "web: 3M discarded\ndb: not trimmed\n",
   );
 });
 

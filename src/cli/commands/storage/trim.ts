@@ -12,7 +12,8 @@ export const trim: Command = {
   flags: [],
   positionals: [names],
   description:
-    "Running guests discard what they have freed, so that their disks shrink. Stopping does it too.",
+    "Running guests discard what they have freed, so that their disks shrink. VMs that do not run are passed over: " +
+    "they were trimmed when they stopped.",
   examples: [{ line: "ember storage trim", shows: "all running VMs" }],
   async run(session, args) {
     const { storage } = await session.ember();
@@ -28,7 +29,5 @@ export const trim: Command = {
 };
 
 function renderTrim({ vm, trimmed, trimmedBytes }: TrimReport): string {
-  return trimmed
-    ? `${vm}: ${renderSize(trimmedBytes)} discarded`
-    : `${vm}: not running, was trimmed when it stopped`;
+  return trimmed ? `${vm}: ${renderSize(trimmedBytes)} discarded` : `${vm}: not trimmed`;
 }
