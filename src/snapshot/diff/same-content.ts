@@ -8,7 +8,7 @@ const chunkBytes = 1024 * 1024;
 
 /**
  * Whether two files hold the same. They are not read when they lie at the same places and have not been changed since,
- * to the nanosecond; a disk on which something was left in the journal is not believed that.
+ * to the nanosecond; a disk that was neither unmounted nor frozen is not believed that.
  */
 export async function sameContent(
   disks: Disks,
@@ -20,7 +20,7 @@ export async function sameContent(
   if (before.sizeBytes === 0) return true;
   const first = await contentOf(disks.before, before);
   const second = await contentOf(disks.after, after);
-  const believed = !disks.before.replayed && !disks.after.replayed;
+  const believed = disks.before.clean && disks.after.clean;
   const unchanged =
     before.number === after.number && before.stamp !== undefined && before.stamp === after.stamp;
   if (believed && unchanged && sameGeneration(before, after) && samePlaces(first, second)) return true;

@@ -34,7 +34,9 @@ export interface Superblock {
   readonly hasSuperblockCopy: (group: number) => boolean;
   readonly hasEntryTypes: boolean;
   readonly firstFreeInode: number;
-  /** Nothing in the journal is newer than what is in place. */
+  /** The journal may have newer content than what is in place. */
+  readonly needsReplay: boolean;
+  /** Unmounted, or frozen. */
   readonly clean: boolean;
   readonly hasFastCommits: boolean;
   /** 0: the file system has no journal of its own. */
@@ -75,6 +77,7 @@ function notExt4({ name }: BlockReader): EmberError {
 function decode(block: Buffer, features: number): Superblock {
   const compatible = block.readUInt32LE(92);
   const is64bit = (features & incompatible.is64bit) !== 0;
+  const hasJournal = (compatible & hasJournalFeature) !== 0;
   const revision = block.readUInt32LE(76);
   const blockBytes = 1024 * 2 ** Math.min(block.readUInt32LE(24), 20);
   const blocks = block.readUInt32LE(4) + (is64bit ? block.readUInt32LE(336) * 2 ** 32 : 0);
@@ -95,9 +98,10 @@ function decode(block: Buffer, features: number): Superblock {
     hasSuperblockCopy: superblockCopies(block, compatible),
     hasEntryTypes: (features & incompatible.fileType) !== 0,
     firstFreeInode: revision === 0 ? 11 : block.readUInt32LE(84),
-    clean: (features & incompatible.recover) === 0,
+    needsReplay: (features & incompatible.recover) !== 0,
+    clean: (features & incompatible.recover) === 0 && (hasJournal || (block.readUInt16LE(58) & 1) !== 0),
     hasFastCommits: (compatible & fastCommitFeature) !== 0,
-    journalInode: (compatible & hasJournalFeature) === 0 ? 0 : block.readUInt32LE(224),
+    journalInode: !hasJournal ? 0 : block.readUInt32LE(224),
   };
 }
 

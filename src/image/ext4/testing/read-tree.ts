@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { type BigIntStats, existsSync, lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { run } from "../../../host/run.ts";
-import { type ByteString, fromBytes, toBytes } from "../../tar/bytes.ts";
+import { type ByteString, bytesOf, fromBytes, toBytes } from "../../tar/bytes.ts";
 
 /** What one path of a mounted tree is, in a form that can be compared and that reads well in a failed test. */
 export interface PathFacts {
@@ -67,7 +67,7 @@ function contentOf(path: Buffer, facts: BigIntStats): string {
   return facts.isCharacterDevice() || facts.isBlockDevice() ? `device ${facts.rdev}` : "";
 }
 
-/** getfattr prints paths and names with backslash and octal digits for odd bytes. */
+/** getfattr prints paths and names as they are, or with backslash and octal digits for odd bytes. */
 async function readXattrs(folder: string): Promise<Map<ByteString, Record<string, string>>> {
   const result = new Map<ByteString, Record<string, string>>();
   const { stdout } = await run("getfattr", ["-h", "-R", "-d", "-m", "-", "-e", "hex", "."], { cwd: folder });
@@ -85,7 +85,7 @@ async function readXattrs(folder: string): Promise<Map<ByteString, Record<string
 }
 
 function decodeOctal(text: string): string {
-  return text.replace(/\\([0-7]{3})/g, (_, digits: string) =>
+  return bytesOf(text).replace(/\\([0-7]{3})/g, (_, digits: string) =>
     String.fromCharCode(Number.parseInt(digits, 8)),
   );
 }

@@ -1,3 +1,5 @@
+import { statSync, truncateSync, writeFileSync } from "node:fs";
+import { run } from "../../../host/run.ts";
 import { withMounted } from "../../../image/ext4/testing/disks.ts";
 import type { PathFacts, Tree } from "../../../image/ext4/testing/read-tree.ts";
 import { readTree } from "../../../image/ext4/testing/read-tree.ts";
@@ -5,6 +7,7 @@ import type { ByteString } from "../../../image/tar/bytes.ts";
 import { toBytes } from "../../../image/tar/bytes.ts";
 import type { ReadableDisk } from "../../../storage/storage.ts";
 import type { FileChange } from "../../../types.ts";
+import { diffDisks } from "../diff.ts";
 
 /** A raw disk as a storage hands it out. */
 export function readable(path: string, sizeBytes: number, format: "raw" | "qcow2" = "raw"): ReadableDisk {
@@ -63,4 +66,18 @@ function typeOf(facts: PathFacts | undefined): string {
 
 function shown(path: ByteString): string {
   return path === "." ? "/" : `/${toBytes(path).toString("utf8")}`;
+}
+
+export async function makeDisk(path: string, sizeBytes: number, options: readonly string[]): Promise<void> {
+  writeFileSync(path, "");
+  truncateSync(path, sizeBytes);
+  await run("mke2fs", ["-q", "-F", ...options, path]);
+}
+
+export async function changesOf(before: string, after: string): Promise<string[]> {
+  const changes = await diffDisks(
+    readable(before, statSync(before).size),
+    readable(after, statSync(after).size),
+  );
+  return changes.map(lineOf).sort();
 }

@@ -60,7 +60,7 @@ async function change(root: string, roll: (below: number) => number): Promise<vo
     case 6:
       return facts.isSymbolicLink() ? undefined : chownSync(any, roll(100_000), roll(100_000));
     case 7:
-      return rmSync(any, { recursive: true });
+      return any === root ? undefined : rmSync(any, { recursive: true });
     case 8:
       if (facts.isFile() && any !== fresh) renameSync(any, fresh);
       return;
