@@ -29,9 +29,7 @@ test("storage grow hands on the size and says what there is now", async () => {
 });
 
 test("storage trim tells what each VM gave back", async () => {
-  expect((await runCli(["storage", "trim"])).stdout).toBe(
-    "web: 3M discarded\ndb: not trimmed\n",
-  );
+  expect((await runCli(["storage", "trim"])).stdout).toBe("web: 3M discarded\ndb: not trimmed\n");
 });
 
 test("debug storage-efficiency counts, sums and divides", async () => {

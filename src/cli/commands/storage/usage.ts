@@ -5,9 +5,9 @@ export const usage: Command = {
   flags: [],
   positionals: [],
   description:
-    "REFERENCED is what a disk holds; of that, EXCLUSIVE is its alone, and SHARED is held by others as well. FREES is " +
-    "what deleting it gives back, for a VM together with its snapshots. '-' is what this storage cannot know. The bar " +
-    "shows a disk's share of the pool: exclusive, then shared.",
+    "PROVISIONED is a disk's size, REFERENCED what it holds; of that, EXCLUSIVE is its alone, and SHARED is held by " +
+    "others as well. FREES is what deleting it gives back, for a VM together with its snapshots. '-' is what this storage " +
+    "cannot know. On a terminal a bar shows a disk's share of what the pool holds: exclusive, then shared.",
   readOnly: true,
   examples: [
     { line: "ember storage usage", shows: "all images, VMs and snapshots" },

@@ -21,7 +21,8 @@ export const deleteVm: Command = {
     "them along.",
   examples: [
     { line: "ember vm delete web", shows: "a stopped VM" },
-    { line: "ember vm delete --force web db", shows: "whatever they are doing" },
+    { line: "ember vm delete --force web db", shows: "whatever they are doing, with their snapshots" },
+    { line: "ember vm delete --keep-forks web", shows: "its forks stay, also on zfs" },
   ],
   async run(session, args) {
     const { vms } = await session.ember();

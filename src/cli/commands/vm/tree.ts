@@ -5,7 +5,9 @@ import { statusStyle } from "./status-style.ts";
 export const tree: Command = {
   flags: [],
   positionals: [],
-  description: "The size is what each has of its own; '@' marks a snapshot.",
+  description:
+    "Below each image the VMs made from it, below a VM its snapshots and forks. The size is what each has of its own, " +
+    "'-' where the storage cannot know it.",
   readOnly: true,
   examples: [{ line: "ember vm tree", shows: "images, VMs, snapshots and forks" }],
   async run(session) {
