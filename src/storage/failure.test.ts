@@ -24,6 +24,7 @@ test("system errors get the code that tells what to do", async () => {
     ["EIO", false, "io-failed"],
     ["EIO", true, "disk-full"],
     ["EACCES", false, "permission-denied"],
+    ["EROFS", false, "io-failed"],
     ["EFBIG", false, "invalid-size"],
     ["EWEIRD", true, "internal"],
   ];

@@ -48,6 +48,11 @@ function explain(what: string, error: unknown, lowerFull: (() => boolean) | unde
   switch (errnoCode(error)) {
     case "EFBIG":
       return new EmberError("invalid-size", message, { hint: "ask for a smaller size", cause: error });
+    case "EROFS":
+      return new EmberError("io-failed", `cannot ${what}: its file system takes no more writing`, {
+        hint: "see what 'dmesg' tells of it; when all is well again, mount it for writing ('mount -o remount,rw')",
+        cause: error,
+      });
     case "EIO":
       if (lowerFull?.() === true) return lowerFileSystemFull(what, error);
       break;

@@ -202,6 +202,20 @@ describe.skipIf(reason !== undefined)("file systems of ember's own", () => {
     expect((await storage.usage()).reservedBytes).toBeNull();
   });
 
+  test("a file system of others that takes no more writing is named as such", async () => {
+    await using host = await loopMount(["mkfs.xfs", "-q", "-m", "reflink=1"], 301 * mib);
+    const storage = createReflink({ driver: "reflink", folder: join(host.path, "storage") });
+    await storage.init();
+    await importSample(storage);
+    await run("mount", ["-o", "remount,ro", host.path]);
+    await storage.open();
+    const clone = storage.cloneImage({ imageId }, { vmId: vmId(1) }, { sizeBytes: imageBytes });
+    expect(await messageOf(clone)).toContain(
+      "io-failed: cannot clone an image: its file system takes no more",
+    );
+    expect((await storage.list()).imageIds).toEqual([imageId]);
+  });
+
   test("a device grows with the device, survives a restart, and is bare once purged", async () => {
     await using place = await reflinkOnDevice.make();
     const { storage, config } = place;

@@ -113,6 +113,27 @@ export function cloneTests(factory: StorageFactory): void {
       expect(await storage.list()).toEqual({ imageIds: [], vmIds: [], snapshots: [] });
     });
 
+    test("a VM with forks is removed without harm, or kept with a reason until they are detached", async () => {
+      await using place = await factory.make();
+      const { storage } = place;
+      await ready(storage);
+      const source = { vmId: vmId(1) };
+      await putVm(storage, 1, 0, 0x33);
+      await fork(storage, 1, 2);
+      const { independentForks } = storage.capabilities;
+      expect(storage.dependentForks === undefined).toBe(independentForks);
+      expect(await storage.dependentForks?.list(source)).toEqual(independentForks ? undefined : [vmId(2)]);
+      if (!independentForks) {
+        expect(await codeOf(storage.removeVm(source))).toBe("has-dependants");
+        await storage.dependentForks?.detach(source);
+        expect(await storage.dependentForks?.list(source)).toEqual([]);
+      }
+      await expectVm(storage, 1, { 0: 0x33, [mib]: 0x22 });
+      await storage.removeVm(source);
+      await expectVm(storage, 2, { 0: 0x33, [mib]: 0x22 });
+      expect((await storage.list()).vmIds).toEqual([vmId(2)]);
+    });
+
     test("cloning again succeeds for the same size, and refuses another without touching the disk", async () => {
       await using place = await factory.make();
       const { storage } = place;

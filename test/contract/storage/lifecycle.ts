@@ -160,6 +160,30 @@ export function lifecycleTests(factory: StorageFactory): void {
       expect(await codeOf(storage.occupiedBytes({ vmId: vmId(2) }))).toBe("vm-not-found");
     });
 
+    test("a storage with a size of its own grows under its disks, and never shrinks", async () => {
+      await using place = await factory.make();
+      const { storage, config } = place;
+      if (storage.expand === undefined) return; // its size is another's
+      await storage.init();
+      await importSample(storage);
+      await storage.cloneImage({ imageId }, { vmId: vmId(1) }, { sizeBytes: imageBytes });
+      const { capacityBytes } = await storage.usage();
+      if (config.device === undefined) {
+        const grownBytes = Math.max(config.backingBytes ?? 0, capacityBytes) + 256 * mib;
+        await storage.expand(grownBytes);
+        await place.again().expand?.(grownBytes);
+        expect((await storage.usage()).capacityBytes).toBeGreaterThan(capacityBytes + 200 * mib);
+        expect(await codeOf(storage.expand(grownBytes - 64 * mib))).toBe("unsupported");
+        expect(await codeOf(storage.expand(Number.NaN))).toBe("invalid-size");
+      } else {
+        await storage.expand(undefined); // all of the device, which is what it has
+        expect((await storage.usage()).capacityBytes).toBe(capacityBytes);
+      }
+      await storage.trim?.();
+      await place.again().open();
+      await expectVm(storage, 1, { 0: 0x11, [mib]: 0x22 });
+    });
+
     test("a folder whose path has spaces and 150 bytes works", async () => {
       const odd = `it's a "long" path, ${"with spaces ".repeat(9)}ä:b%20\\`;
       const folderName = `${odd}${"x".repeat(150)}`.slice(0, 150);
