@@ -63,7 +63,7 @@ export function backingOf(config: StorageConfig, notice: StorageContext["notice"
     deinit: async (purge) => {
       if (mountState(folder, medium) === "ours") requireRoot(folder);
       await unmountMedium(medium, folder);
-      if (purge) await medium.purge();
+      if (purge) await medium.purge(kind);
     },
     expand: (sizeBytes) => expand(own, sizeBytes),
     trim: async () => {

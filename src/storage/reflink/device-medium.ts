@@ -33,8 +33,10 @@ export function deviceMedium(device: string): Medium {
     },
     settle: async () => undefined,
     release: async () => undefined,
-    purge: async () => {
-      if (kernelNameOf(device) !== undefined) await wipeSignatures(device);
+    purge: async (kind) => {
+      const name = kernelNameOf(device);
+      if (name === undefined || deviceBytes(name) === 0 || findOnDevice(device, kind) === "other") return;
+      await wipeSignatures(device);
     },
   };
 }

@@ -264,6 +264,8 @@ describe.skipIf(reason !== undefined)("file systems of ember's own", () => {
       const chosen = await messageOf(choose());
       const storage = createReflink({ driver: "reflink", folder: device.folder, device: device.path });
       expect(await messageOf(storage.init())).toContain(chosen);
+      await storage.deinit(true); // as undoing the init does: nothing of others goes
+      expect(await messageOf(choose())).toBe(chosen);
       return chosen;
     };
     await run("mkfs.ext4", ["-q", device.path]);

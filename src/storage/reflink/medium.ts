@@ -19,6 +19,6 @@ export interface Medium {
   settle(): Promise<void>;
   /** Post-condition: the kernel holds nothing of it open, once it is not mounted. Throws `busy`. */
   release(): Promise<void>;
-  /** The data goes. Idempotent. */
-  purge(): Promise<void>;
+  /** The data goes; what is not ember's stays. Idempotent. */
+  purge(kind: FileSystem): Promise<void>;
 }
