@@ -1,8 +1,9 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, statfsSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { makeBzImage } from "../src/kernel/testing/fake-kernel.ts";
 import { writeBusyboxTar } from "../test/support/rootfs.ts";
 import { timeProcess } from "./measure.ts";
 
@@ -36,6 +37,24 @@ export class BenchInstallation implements Disposable {
     this.ember("init", ...init);
     this.importImage("busybox");
     this.ember("kernel", "pull", "debian");
+  }
+
+  /** With a kernel that does not boot: for what starts no VM, and where there is no network. */
+  prepareWithoutKernel(init: readonly string[] = []): void {
+    writeBusyboxTar(this.#rootfs);
+    writeFileSync(join(this.home, "kernel"), makeBzImage());
+    this.ember("init", ...init);
+    this.importImage("busybox");
+    this.ember("kernel", "import", join(this.home, "kernel"), "--name", "fake");
+    this.ember("kernel", "default", "fake");
+  }
+
+  /** The number of a VM's thin device, on dm-thin storage. */
+  thinIdOf(vmId: string): number {
+    const record: { thinId: number } = JSON.parse(
+      readFileSync(join(this.stateDir, "storage", "vms", `${vmId}.json`), "utf8"),
+    );
+    return record.thinId;
   }
 
   importImage(name: string): void {

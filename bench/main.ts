@@ -3,6 +3,7 @@ import { cpus } from "node:os";
 import { measureBoot } from "./boot.ts";
 import { measureExec } from "./exec.ts";
 import { BenchInstallation, executable } from "./installation.ts";
+import { measureLab } from "./lab.ts";
 import { boundResult, interleave, printTable, type Result, ratioResult, timeProcess } from "./measure.ts";
 import { measureStorages } from "./storage.ts";
 
@@ -19,6 +20,7 @@ await measureClones();
 results.push(await measureBoot(bench));
 results.push(...(await measureExec(bench)));
 results.push(...(await measureStorages()));
+results.push(...(await measureLab()));
 printTable(results);
 process.exitCode = results.every((result) => result.met) ? 0 : 1;
 

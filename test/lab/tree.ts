@@ -5,7 +5,7 @@ import { join } from "node:path";
 // What the tests need of this tree in another place: sources, libraries, and the executable; no tools.
 
 const root = join(import.meta.dir, "..", "..");
-const sources = ["src", "test", "guest/internal", "package.json", "tsconfig.json"];
+const sources = ["src", "test", "bench", "guest/internal", "package.json", "tsconfig.json"];
 const libraries = ["ssh2", "asn1", "bcrypt-pbkdf", "safer-buffer", "tweetnacl", "valibot", "yaml"];
 
 const executableName = "dist/ember";
