@@ -384,7 +384,7 @@ export interface EmberEvent {
   readonly detail: Readonly<Record<string, string | number | boolean | null>>;
 }
 
-/** Told while something takes long. `done` and `total` are bytes unless `unit` says otherwise. */
+/** Told while something takes long. `done` and `total` are bytes, or with `unit` "items" a number of things. */
 export interface Progress {
   readonly step: string;
   readonly done?: number;
