@@ -78,16 +78,18 @@ export class LabGuest {
 
   /**
    * Brings a folder of the guest up to date with the tree: files are replaced one by one, and sources that are no longer
-   * in the tree removed. The executable is copied when it is another than last time.
+   * in the tree removed. The executable takes a minute: only on demand. Returns whether the guest's is the tree's.
    */
-  async sync(folder: string): Promise<void> {
-    const stamp = executableStamp() ?? "none";
-    const known = await this.#shell('mkdir -p "$0"; cat "$0/dist/stamp" 2>/dev/null || true', [folder]);
-    const input = packTree({ executable: stamp !== "none" && stamp !== known });
+  async sync(folder: string, options: { readonly executable: boolean }): Promise<boolean> {
+    const stamp = executableStamp();
+    const known = await this.#shell('mkdir -p "$0/dist"; cat "$0/dist/stamp" 2>/dev/null || true', [folder]);
+    const withExecutable = options.executable && stamp !== undefined && stamp !== known;
+    const input = packTree({ executable: withExecutable });
     await this.#ember.ok(["cp", "-", `lab:${folder}`], { input });
-    const tidy = `cd "$0"; mkdir -p dist; printf %s "$2" > dist/stamp; printf %s "$1" > dist/sources
+    const tidy = `cd "$0"; printf %s "$1" > dist/sources; printf %s "$2" > dist/stamp
       find src test -type f | LC_ALL=C sort | LC_ALL=C comm -23 - dist/sources | xargs -r -d '\\n' rm -f --`;
-    await this.#shell(tidy, [folder, listSources(), stamp]);
+    await this.#shell(tidy, [folder, listSources(), withExecutable ? stamp : known]);
+    return withExecutable || stamp === known;
   }
 
   async #shell(script: string, args: readonly string[]): Promise<string> {

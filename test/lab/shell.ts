@@ -56,19 +56,32 @@ function execute(workdir: string, command: readonly string[]): number {
   return spawnSync(executable, args, { env: environment, stdio: "inherit" }).status ?? 130;
 }
 
-async function main([action, ...rest]: readonly string[]): Promise<number> {
-  const [flag, name] = rest;
-  const as = flag === "--as" ? copyOf(name ?? "") : copyOf("default");
-  const words = flag === "--as" ? rest.slice(2) : rest;
-  const command = words[0] === "--" ? words.slice(1) : words;
+interface Request {
+  readonly name: string;
+  readonly executable: boolean;
+  readonly command: readonly string[];
+}
+
+function parse(words: readonly string[], request: Request): Request {
+  const [word, ...rest] = words;
+  if (word === "--as") return parse(rest.slice(1), { ...request, name: rest[0] ?? "" });
+  if (word === "--executable") return parse(rest, { ...request, executable: true });
+  if (word !== "--" || rest.length === 0) throw new Error("say -- and a command; scripts/lab tells more");
+  return { ...request, command: rest };
+}
+
+async function runCopy({ name, executable: withExecutable, command }: Request): Promise<number> {
+  const workdir = copyOf(name);
+  const current = await guest.sync(workdir, { executable: withExecutable });
+  if (!current) console.error("note: dist/ember is not in the lab as it is here; run --executable copies it");
+  return execute(workdir, command);
+}
+
+async function main([action, ...words]: readonly string[]): Promise<number> {
   if (action === "up") return await up();
   if (action === "down") return await down();
-  if ((action !== "run" && action !== "exec") || command.length === 0) {
-    throw new Error("scripts/lab up | run [--as NAME] -- COMMAND... | exec -- COMMAND... | down");
-  }
-  if (action === "exec") return execute("/", command);
-  await guest.sync(as);
-  return execute(as, command);
+  const request = parse(words, { name: "default", executable: false, command: [] });
+  return action === "exec" ? execute("/", request.command) : await runCopy(request);
 }
 
 try {
