@@ -2,6 +2,7 @@ import { mkdirSync, statSync } from "node:fs";
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { EmberError } from "../../errors/ember-error.ts";
+import { isLocked } from "../../host/file-locks.ts";
 import { syncFolder } from "../../host/files.ts";
 import {
   imageStagingPath,
@@ -25,7 +26,7 @@ import { measureDisks } from "./disk-usage.ts";
 import { forkOverlay, makeOverlay, type NewDisk, openElsewhere } from "./fork.ts";
 import { largestDiskBytes } from "./header.ts";
 import { chainOf, collectLayers, dropped, filesInUse, imageBase, type Qcow2Layout } from "./layers.ts";
-import { isLocked, readOverlay, writeSize } from "./overlay.ts";
+import { readOverlay, writeSize } from "./overlay.ts";
 import {
   cloneSnapshot,
   readableSnapshot,

@@ -2,13 +2,14 @@ import { existsSync, statSync } from "node:fs";
 import { chmod, link, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { EmberError } from "../../errors/ember-error.ts";
+import { isLocked } from "../../host/file-locks.ts";
 import { syncFolder } from "../../host/files.ts";
 import { statIfThere } from "../disk-files.ts";
 import { checkSize } from "../layout.ts";
 import { publish } from "../publish.ts";
 import { scratchName } from "../scratch.ts";
 import { type Base, layerBase, newLayerId, type Qcow2Layout, readBase } from "./layers.ts";
-import { isEmptyOverlay, isLocked, readOverlay, writeOverlay } from "./overlay.ts";
+import { isEmptyOverlay, readOverlay, writeOverlay } from "./overlay.ts";
 
 export interface NewDisk {
   readonly path: string;

@@ -14,9 +14,10 @@ import { qcow2OnExt4 } from "../../../test/contract/storage/factories.ts";
 import { deadScratch } from "../../../test/contract/storage/faults.ts";
 import { gib, mib, skipReason } from "../../../test/contract/storage/place.ts";
 import { startDetached } from "../../host/detached.ts";
+import { isLocked } from "../../host/file-locks.ts";
 import { scratchName } from "../scratch.ts";
 import { createQcow2 } from "./driver.ts";
-import { isLocked, writeOverlay } from "./overlay.ts";
+import { writeOverlay } from "./overlay.ts";
 
 setDefaultTimeout(120_000);
 const reason = skipReason("layers of qcow2 disks", qcow2OnExt4);

@@ -72,21 +72,3 @@ export async function writeSize(path: string, sizeBytes: number): Promise<void> 
     await file.close();
   }
 }
-
-/**
- * Whether a hypervisor has the file open: QEMU holds locks on it, which the kernel lists. A safety net under the
- * callers' own knowledge: where the kernel has no such list it says no.
- */
-export function isLocked(path: string): boolean {
-  let locks: string;
-  try {
-    locks = readFileSync("/proc/locks", "utf8");
-  } catch {
-    return false; // not every host has it
-  }
-  const facts = statSync(path, { bigint: true });
-  const major = ((facts.dev >> 8n) & 0xfffn) | ((facts.dev >> 32n) & 0xfffff000n);
-  const minor = (facts.dev & 0xffn) | ((facts.dev >> 12n) & 0xffffff00n);
-  const hex = (part: bigint): string => part.toString(16).padStart(2, "0");
-  return locks.includes(` ${hex(major)}:${hex(minor)}:${facts.ino} `);
-}

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { link, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { EmberError } from "../../errors/ember-error.ts";
+import { isLocked } from "../../host/file-locks.ts";
 import { syncFolder } from "../../host/files.ts";
 import { existingSnapshot, statIfThere } from "../disk-files.ts";
 import { checkSize, snapshotPath } from "../layout.ts";
@@ -9,7 +10,7 @@ import { scratchName } from "../scratch.ts";
 import type { ReadableDisk, SnapshotDisk } from "../storage.ts";
 import { forkOverlay, makeOverlay, type NewDisk, openElsewhere } from "./fork.ts";
 import { type Base, chainOf, dropped, type Qcow2Layout, readBase } from "./layers.ts";
-import { isLocked, readOverlay, writeOverlay } from "./overlay.ts";
+import { readOverlay, writeOverlay } from "./overlay.ts";
 
 // A snapshot is what a fork is, an empty overlay over a layer, but for that nobody ever writes to it. What it holds
 // is its base, so restoring and cloning put a new overlay over the same base.
