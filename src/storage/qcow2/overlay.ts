@@ -1,4 +1,3 @@
-import { readFileSync, statSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import {
   type Backing,

@@ -94,7 +94,7 @@ export const reflinkOnDevice: StorageFactory = {
 export const qcow2OnExt4: StorageFactory = {
   driver: qcow2,
   // Each file of a chain has tables of its own.
-  facts: { ...files, slackBytes: 512 * 1024, freesOverwritten: "nothing" },
+  facts: { ...files, slackBytes: 512 * 1024, freesOverwritten: "nothing", sharesFileSystem: true },
   missing() {
     const absent = ["qemu-img", "qemu-io"].filter((tool) => lookUpTool(tool) === undefined);
     if (absent.length === 0) return undefined;

@@ -41,6 +41,8 @@ export interface StorageFacts {
   readonly diskFiles: boolean;
   /** The folder is a mount point, all that is in it ember's. */
   readonly mountsFolder: boolean;
+  /** Others write to the file system that `usage` tells of. Default false. */
+  readonly sharesFileSystem?: boolean;
   /** Clones and snapshots soon fill what `make({ small: true })` gives. Not where they take room that is kept for
    *  metadata alone, of which there is enough for thousands. */
   readonly clonesFill: boolean;
