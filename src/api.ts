@@ -127,7 +127,7 @@ export interface StorageApi {
   efficiency(): Promise<StorageEfficiency>;
   /** Makes a storage that has a size of its own larger; without a size, as large as its device. */
   grow(sizeBytes?: number): Promise<void>;
-  /** Discards what running guests have freed, so that their disks shrink. Default: all VMs. */
+  /** Discards what running guests have freed, so that their disks shrink. Default: all that run. */
   trim(vms?: readonly string[], options?: TaskOptions): Promise<readonly TrimReport[]>;
 }
 

@@ -6,7 +6,7 @@ import { withAgent } from "./agent.ts";
 import { statusOf } from "./status.ts";
 
 /**
- * Has the agents of the running VMs among `names` (none: all) discard what their guests freed, so that their disks
+ * Has the agents of the running VMs among `names` (none: all that run) discard what their guests freed, so that their disks
  * shrink. Changes nothing that a command could trip over, so nothing is locked. With names it throws `guest-failed`,
  * `guest-unreachable`, `vm-not-found`; with none a guest that fails is told of and passed over.
  */
@@ -16,7 +16,9 @@ export async function trimVms(
   options: TaskOptions = {},
 ): Promise<readonly TrimReport[]> {
   const named = names.length > 0;
-  const vms = named ? names.map((name) => getVm(installation.db, name)) : listVms(installation.db);
+  const vms = named
+    ? names.map((name) => getVm(installation.db, name))
+    : listVms(installation.db).filter((vm) => statusOf(vm) === "running");
   const reports: TrimReport[] = [];
   for (const vm of vms) {
     if (statusOf(vm) === "running") options.onProgress?.({ step: `trimming ${vm.name}` });

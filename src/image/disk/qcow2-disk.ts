@@ -45,8 +45,13 @@ async function openBacking(
     throw new EmberError("unsupported", `'${path}' lies on something that is not a file of the storage`);
   }
   const target = join(dirname(path), name);
-  if (format === "raw") return await openRaw(target);
-  if (format === "qcow2") return await openQcow2(target, depth + 1);
+  try {
+    if (format === "raw") return await openRaw(target);
+    if (format === "qcow2") return await openQcow2(target, depth + 1);
+  } catch (error) {
+    if (error instanceof EmberError) throw error;
+    throw new EmberError("io-failed", `'${path}' lies on a file that cannot be opened`, { cause: error });
+  }
   throw new EmberError("unsupported", `'${path}' lies on a file of another format than raw or qcow2`);
 }
 
@@ -132,12 +137,15 @@ class Qcow2Disk implements BlockReader {
   }
 
   async #readFile(at: number, length: number): Promise<Buffer> {
-    const bytes = await readAt(this.#file, at, length);
-    if (bytes.length === length) return bytes;
-    const { size } = await this.#file.stat();
-    // QEMU lets the last cluster end early where it wrote no more; but what begins behind the end is no place.
-    if (at >= size)
-      throw new EmberError("io-failed", `'${this.name}' is damaged: it refers to bytes behind its own end`);
-    return Buffer.concat([bytes], length);
+    return await readWithin(this.#file, this.name, at, length);
   }
+}
+
+/** QEMU lets the last cluster end early where it wrote no more; but what begins behind the end is no place. */
+async function readWithin(file: FileHandle, path: string, at: number, length: number): Promise<Buffer> {
+  if (at < (await file.stat()).size) {
+    const bytes = await readAt(file, at, length);
+    return bytes.length === length ? bytes : Buffer.concat([bytes], length);
+  }
+  throw new EmberError("io-failed", `'${path}' is damaged: it refers to bytes behind its own end`);
 }
