@@ -24,10 +24,10 @@ export async function openQcow2(path: string, depth = 1): Promise<BlockReader> {
   let backing: BlockReader | undefined;
   try {
     const header = parseHeader(await readAt(file, 0, headerBytes), path);
-    const l1 = await readAt(file, header.l1.offset, header.l1.entries * 8);
-    if (l1.length < header.l1.entries * 8) throw new EmberError("io-failed", `'${path}' is damaged: cut off`);
+    const whole = { path, file, fileBytes: (await file.stat()).size };
+    const l1 = await readWithin(whole, header.l1.offset, header.l1.entries * 8);
     backing = header.backing === undefined ? undefined : await openBacking(path, header.backing, depth);
-    return new Qcow2Disk(path, file, header, l1, backing);
+    return new Qcow2Disk(whole, header, l1, backing);
   } catch (error) {
     await backing?.[Symbol.asyncDispose]();
     await file.close();
@@ -64,22 +64,16 @@ interface Run {
 class Qcow2Disk implements BlockReader {
   readonly name: string;
   readonly sizeBytes: number;
-  readonly #file: FileHandle;
+  readonly #whole: OpenFile;
   readonly #l1: Buffer;
   readonly #clusterBytes: number;
   readonly #backing: BlockReader | undefined;
   readonly #tables: KeptBuffers;
 
-  constructor(
-    path: string,
-    file: FileHandle,
-    header: Qcow2Header,
-    l1: Buffer,
-    backing: BlockReader | undefined,
-  ) {
-    this.name = path;
+  constructor(whole: OpenFile, header: Qcow2Header, l1: Buffer, backing: BlockReader | undefined) {
+    this.name = whole.path;
     this.sizeBytes = header.sizeBytes;
-    this.#file = file;
+    this.#whole = whole;
     this.#l1 = l1;
     this.#clusterBytes = header.clusterBytes;
     this.#backing = backing;
@@ -99,7 +93,7 @@ class Qcow2Disk implements BlockReader {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#backing?.[Symbol.asyncDispose]();
-    await this.#file.close();
+    await this.#whole.file.close();
   }
 
   /** The run that begins at `offset`, of at most `most` bytes. */
@@ -137,15 +131,22 @@ class Qcow2Disk implements BlockReader {
   }
 
   async #readFile(at: number, length: number): Promise<Buffer> {
-    return await readWithin(this.#file, this.name, at, length);
+    return await readWithin(this.#whole, at, length);
   }
 }
 
+interface OpenFile {
+  readonly path: string;
+  readonly file: FileHandle;
+  /** Nobody writes to it while it is read. */
+  readonly fileBytes: number;
+}
+
 /** QEMU lets the last cluster end early where it wrote no more; but what begins behind the end is no place. */
-async function readWithin(file: FileHandle, path: string, at: number, length: number): Promise<Buffer> {
-  if (at < (await file.stat()).size) {
-    const bytes = await readAt(file, at, length);
-    return bytes.length === length ? bytes : Buffer.concat([bytes], length);
+async function readWithin({ path, file, fileBytes }: OpenFile, at: number, length: number): Promise<Buffer> {
+  if (at >= fileBytes) {
+    throw new EmberError("io-failed", `'${path}' is damaged: it refers to bytes behind its own end`);
   }
-  throw new EmberError("io-failed", `'${path}' is damaged: it refers to bytes behind its own end`);
+  const bytes = await readAt(file, at, length);
+  return bytes.length === length ? bytes : Buffer.concat([bytes], length);
 }
