@@ -14,6 +14,7 @@ import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EmberError } from "../../errors/ember-error.ts";
 import { randomHex } from "../../host/random.ts";
+import { run } from "../../host/run.ts";
 import { zvolName } from "../../host/zvol.ts";
 
 // Device nodes of volumes. udev makes and renames their links a moment after the kernel has made the device, so a link
@@ -34,15 +35,23 @@ function deviceOf(volume: string): string | undefined {
   return zvolName(device) === volume ? device : undefined;
 }
 
-const waitMs = 60_000;
+const waitMs = 120_000;
+const nudgeAfterMs = 3000;
 
 /** Post-condition: the volume's link is there and leads to it. Throws `timeout`. */
 export async function waitForDevice(volume: string): Promise<string> {
-  const until = Date.now() + waitMs;
+  const begin = Date.now();
+  const udev = existsSync("/run/udev/control");
+  let nudged = false;
   for (let attempts = 0; ; attempts += 1) {
     if (deviceOf(volume) !== undefined) return devicePath(volume);
-    if (!existsSync("/run/udev/control")) linkByHand(volume);
-    if (Date.now() > until) {
+    const waitedMs = Date.now() - begin;
+    if (udev && !nudged && waitedMs > nudgeAfterMs) {
+      nudged = true;
+      await nudgeUdev(volume);
+    }
+    if (!udev || waitedMs > 5 * nudgeAfterMs) linkByHand(volume);
+    if (waitedMs > waitMs) {
       throw new EmberError("timeout", `the device '${devicePath(volume)}' did not appear`, {
         hint: "see that udev runs ('udevadm settle') and that its rules for ZFS are installed (zfsutils-linux)",
       });
@@ -51,10 +60,21 @@ export async function waitForDevice(volume: string): Promise<string> {
   }
 }
 
-/** Without udev (in a container, on a small system) nobody else makes the link. */
-function linkByHand(volume: string): void {
+function findDevice(volume: string): string | undefined {
   const zvols = readdirSync("/sys/block").filter((name) => /^zd[0-9]+$/.test(name));
-  const device = zvols.find((name) => zvolName(`/dev/${name}`) === volume);
+  return zvols.find((name) => zvolName(`/dev/${name}`) === volume);
+}
+
+/** udev asks once for a device's name, and when that fails on a busy host, it never asks again by itself. */
+async function nudgeUdev(volume: string): Promise<void> {
+  const device = findDevice(volume);
+  if (device === undefined) return;
+  await run("udevadm", ["trigger", "--action=change", `/sys/block/${device}`], { okStatuses: [0, 1] });
+}
+
+/** In a container, or on a small system, nobody else makes the link. */
+function linkByHand(volume: string): void {
+  const device = findDevice(volume);
   if (device === undefined) return;
   const link = devicePath(volume);
   const scratch = `${link}.${randomHex(4)}`;
