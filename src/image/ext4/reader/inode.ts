@@ -38,8 +38,8 @@ export interface Ext4Inode {
   /** When content and inode changed last, to the nanosecond, to be compared alone; undefined where only seconds are kept. */
   readonly stamp: string | undefined;
   readonly body: Buffer;
-  /** All of it as it stands on the disk. */
-  readonly raw: Buffer;
+  /** Tells inodes apart that had the same number one after the other. */
+  readonly generation: number;
   /** What follows the inode's own fields. */
   readonly extra: Buffer;
 }
@@ -101,7 +101,7 @@ function decode(disk: Ext4Disk, number: number, raw: Buffer): Ext4Inode {
     stamp:
       extraBytes >= 12 ? `${raw.toString("latin1", 12, 20)}${raw.toString("latin1", 132, 140)}` : undefined,
     body: raw.subarray(bodyAt, bodyAt + bodyBytes),
-    raw,
+    generation: raw.readUInt32LE(100),
     extra: raw.length > 128 ? raw.subarray(128 + extraBytes) : Buffer.alloc(0),
   };
 }

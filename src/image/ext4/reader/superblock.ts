@@ -20,6 +20,7 @@ const sparseSuperFeature = 0x1;
 
 /** What a superblock says of a file system, checked to be possible. */
 export interface Superblock {
+  readonly uuid: string;
   readonly blockBytes: number;
   readonly blocks: number;
   readonly firstDataBlock: number;
@@ -85,6 +86,7 @@ function decode(block: Buffer, features: number): Superblock {
   const blocksPerGroup = block.readUInt32LE(32);
   const hasMeta = (features & incompatible.metaGroups) !== 0;
   return {
+    uuid: block.toString("hex", 104, 120),
     blockBytes,
     blocks,
     firstDataBlock,
