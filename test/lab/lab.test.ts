@@ -18,16 +18,27 @@ const reason =
         : "the lab is built for x86-64";
 const skipped = skipUnless("storage-lab", reason === undefined, `the storage lab: ${reason}`);
 
-/** What is run in the guest, each by a process of its own; nothing may be skipped there (guestRequirements). */
-const suites: readonly { readonly name: string; readonly paths: readonly string[] }[] = [
-  { name: "zfs: the storage suite and its own", paths: ["src/storage/zfs", "src/host/zfs"] },
+/** The guest has two processors: what is named together runs at once. Nothing may be skipped (guestRequirements). */
+const suites: readonly { readonly name: string; readonly runs: readonly Run[] }[] = [
   {
-    name: "dm-thin: the storage suite and its own",
-    paths: ["src/storage/dm-thin", "src/host/dmsetup", "src/host/thin-tools"],
+    name: "the storage suite and the drivers' own",
+    runs: [
+      { storage: "zfs", paths: ["src/storage/zfs", "src/host/zfs"] },
+      { storage: "dm-thin", paths: ["src/storage/dm-thin", "src/host/dmsetup", "src/host/thin-tools"] },
+    ],
   },
-  { name: "commands over zfs and dm-thin", paths: ["test/e2e/storage-use.test.ts"] },
-  { name: "commands killed at every step over zfs and dm-thin", paths: ["test/e2e/storage-kills.test.ts"] },
+  { name: "whole commands", runs: both("test/e2e/storage-use.test.ts") },
+  { name: "commands killed at every step", runs: both("test/e2e/storage-kills.test.ts") },
 ];
+
+interface Run {
+  readonly storage: string;
+  readonly paths: readonly string[];
+}
+
+function both(path: string): readonly Run[] {
+  return ["zfs", "dm-thin"].map((storage) => ({ storage, paths: [path] }));
+}
 
 describe.skipIf(skipped)("in a guest with ZFS and device-mapper", () => {
   let lab: Lab | undefined;
@@ -40,28 +51,36 @@ describe.skipIf(skipped)("in a guest with ZFS and device-mapper", () => {
     await lab?.[Symbol.asyncDispose]();
   }, 120_000);
 
-  for (const { name, paths } of suites) {
+  for (const { name, runs } of suites) {
     test(name, async () => {
-      const command = [
-        "env",
-        "EMBER_STORAGES=zfs,dm-thin",
-        "bun",
-        "test",
-        "--conditions=linux",
-        "--timeout=600000",
-      ];
-      const result = await lab?.run([...command, ...paths], {
-        timeoutMs: 2_400_000,
-        onOutput: (text) => process.stderr.write(text),
-      });
-      const passed = count("pass", result);
-      const failed = count("fail", result);
-      console.log(`${name}: ${passed} passed, ${failed} failed in the guest`);
-      expect({ status: result?.status, failed }).toEqual({ status: 0, failed: 0 });
-      expect(passed).toBeGreaterThan(0);
-    }, 2_500_000);
+      const results = await Promise.all(runs.map(({ storage, paths }) => runIn(lab, storage, paths)));
+      for (const result of results) expect(result).toMatchObject({ status: 0, failed: 0 });
+      for (const result of results) expect(result.passed).toBeGreaterThan(0);
+    }, 3_600_000);
   }
 });
+
+async function runIn(
+  lab: Lab | undefined,
+  storage: string,
+  paths: readonly string[],
+): Promise<{ readonly status: number | undefined; readonly passed: number; readonly failed: number }> {
+  const command = [
+    "env",
+    `EMBER_STORAGES=${storage}`,
+    "bun",
+    "test",
+    "--conditions=linux",
+    "--timeout=600000",
+  ];
+  const result = await lab?.run([...command, ...paths], {
+    timeoutMs: 3_000_000,
+    onOutput: (text) => process.stderr.write(text),
+  });
+  const [passed, failed] = [count("pass", result), count("fail", result)];
+  console.log(`${storage}, ${paths.join(" ")}: ${passed} passed, ${failed} failed in the guest`);
+  return { status: result?.status, passed, failed };
+}
 
 /** What Bun's summary says: " 12 pass". */
 function count(word: string, result: GuestResult | undefined): number {

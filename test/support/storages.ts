@@ -9,6 +9,8 @@ export interface StorageKind {
   readonly name: string;
   /** Arguments for `ember init`. A pool's name must be free on the host, so they are made anew each time. */
   init(): readonly string[];
+  /** How many forks are many: fewer where this storage is only there under emulation. */
+  readonly many: number;
   /** As EMBER_REQUIRE names it. */
   readonly requirement: string;
   /** Why it cannot be tried here. */
@@ -22,30 +24,35 @@ const kinds: readonly StorageKind[] = [
   {
     name: "reflink on an XFS of its own",
     init: () => ["--storage", "reflink", "--size", "2G"],
+    many: 100,
     requirement: "xfs",
     missing: () => tool("mkfs.xfs"),
   },
   {
     name: "reflink on a btrfs of its own",
     init: () => ["--storage", "reflink", "--fs", "btrfs", "--size", "2G"],
+    many: 100,
     requirement: "btrfs",
     missing: () => tool("mkfs.btrfs"),
   },
   {
     name: "qcow2",
     init: () => ["--storage", "qcow2"],
+    many: 100,
     requirement: "qcow2",
     missing: () => tool("qemu-img"),
   },
   {
     name: "zfs",
     init: () => ["--storage", "zfs", "--pool", `ember-${randomHex(4)}`, "--size", "2G"],
+    many: 12,
     requirement: "zfs",
     missing: () => (existsSync("/dev/zfs") ? tool("zfs") : "the host has no ZFS (/dev/zfs)"),
   },
   {
     name: "dm-thin",
     init: () => ["--storage", "dm-thin", "--size", "2G"],
+    many: 12,
     requirement: "dm-thin",
     missing: () =>
       spawnSync("dmsetup", ["targets"], { encoding: "utf8" }).stdout?.includes("thin-pool") === true
