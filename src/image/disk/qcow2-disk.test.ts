@@ -5,6 +5,7 @@ import { skipUnless } from "../../../test/support/require.ts";
 import { EmberError } from "../../errors/ember-error.ts";
 import { run } from "../../host/run.ts";
 import { lookUpTool } from "../../host/tools.ts";
+import { dice } from "../ext4/testing/dice.ts";
 import { scratchFolder } from "../ext4/testing/disks.ts";
 import { openQcow2 } from "./qcow2-disk.ts";
 
@@ -16,15 +17,6 @@ const noQemu = skipUnless(
   hasQemu,
   "qcow2 disks are not read: qemu-img and qemu-io are not installed",
 );
-
-/** Numbers below a limit, the same ones each time. */
-function dice(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
-}
 
 /** A raw base of 3 MiB and three overlays over it, of 4, 5 and 7 MiB, as QEMU leaves them. The result is the last one. */
 async function makeChain(

@@ -169,6 +169,30 @@ describe.skipIf(noMke2fs)("disks of other makers", () => {
     });
   });
 
+  test("may have grown", async () => {
+    using folder = scratchFolder();
+    const path = (name: string): string => join(folder.path, name);
+    mkdirSync(path("tree"));
+    for (let number = 0; number < 50; number += 1) writeFileSync(path(`tree/${number}`), "x".repeat(9000));
+    await makeDisk(path("disk"), 24 * 1024 ** 2, [
+      "-t",
+      "ext4",
+      "-b",
+      "1024",
+      "-E",
+      "resize=65536",
+      "-d",
+      path("tree"),
+    ]);
+    await run("cp", [path("disk"), path("grown")]);
+    for (const sizeBytes of [60 * 1024 ** 2, 12 * 1024 ** 3]) {
+      truncateSync(path("grown"), sizeBytes);
+      await run("e2fsck", ["-fp", path("grown")], { okStatuses: [0, 1] });
+      await run("resize2fs", [path("grown")]);
+      expect(await changesOf(path("disk"), path("grown"))).toEqual([]);
+    }
+  });
+
   test("are let go of when the command is interrupted", async () => {
     using folder = scratchFolder();
     const path = join(folder.path, "disk");

@@ -5,9 +5,10 @@ import { EmberError } from "../../errors/ember-error.ts";
 import { run } from "../../host/run.ts";
 import { type BlockReader, checkRange } from "../../image/disk/block-reader.ts";
 import { openExt4 } from "../../image/ext4/reader/disk.ts";
+import { dice } from "../../image/ext4/testing/dice.ts";
 import { noMounts, scratchFolder, withMounted } from "../../image/ext4/testing/disks.ts";
 import { makeDisk } from "./testing/expected.ts";
-import { dice, shuffle } from "./testing/random-tree.ts";
+import { shuffle } from "./testing/random-tree.ts";
 import { walkBoth } from "./walk.ts";
 
 setDefaultTimeout(300_000);

@@ -16,11 +16,12 @@ import { run } from "../../host/run.ts";
 import type { BlockReader } from "../../image/disk/block-reader.ts";
 import { openRaw } from "../../image/disk/raw-disk.ts";
 import { openExt4 } from "../../image/ext4/reader/disk.ts";
+import { dice } from "../../image/ext4/testing/dice.ts";
 import { noMounts, scratchFolder, withMounted } from "../../image/ext4/testing/disks.ts";
 import type { ReadableDisk } from "../../storage/storage.ts";
 import { diffDisks } from "./diff.ts";
 import { changesOf, expectedChanges, lineOf, makeDisk, readable } from "./testing/expected.ts";
-import { dice, shuffle } from "./testing/random-tree.ts";
+import { shuffle } from "./testing/random-tree.ts";
 import { walkBoth } from "./walk.ts";
 
 setDefaultTimeout(300_000);

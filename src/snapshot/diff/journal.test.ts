@@ -12,9 +12,10 @@ import {
 import { join } from "node:path";
 import { errnoCode } from "../../errors/ember-error.ts";
 import { run } from "../../host/run.ts";
+import { dice } from "../../image/ext4/testing/dice.ts";
 import { noMounts, scratchFolder, withMounted } from "../../image/ext4/testing/disks.ts";
 import { changesOf, expectedChanges, makeDisk } from "./testing/expected.ts";
-import { dice, shuffle } from "./testing/random-tree.ts";
+import { shuffle } from "./testing/random-tree.ts";
 
 setDefaultTimeout(300_000);
 const mib = 1024 ** 2;

@@ -7,8 +7,8 @@ import { type ByteString, toBytes } from "../../image/tar/bytes.ts";
 import type { FileChange } from "../../types.ts";
 import { Comparison, type Disks } from "./comparison.ts";
 
-/** Deeper than any path that Linux takes: a path has at most 4095 bytes. */
-const deepest = 4096;
+/** Linux takes paths of up to 4095 bytes at once; a program that goes down step by step can make longer ones. */
+const longestPath = 65_536;
 const noEntries: ReadonlyMap<ByteString, number> = new Map();
 
 /** A directory that is being walked: on both disks, or on one of them. */
@@ -39,8 +39,12 @@ export async function* walkBoth(disks: Disks, signal?: AbortSignal): AsyncGenera
     const inodes = await walk.pair(frame.before.get(name), frame.after.get(name));
     yield* walk.compare(path, inodes);
     if (inodes.before?.kind !== "directory" && inodes.after?.kind !== "directory") continue;
-    if (frames.length === deepest)
-      throw new EmberError("unsupported", "the directories are nested too deeply");
+    if (path.length > longestPath) {
+      throw new EmberError(
+        "unsupported",
+        `the directories below '${path.slice(0, 200)}' are nested too deeply`,
+      );
+    }
     frames.push(await walk.enter(path, inodes));
   }
 }

@@ -17,15 +17,6 @@ import {
 import { join } from "node:path";
 import { run } from "../../../host/run.ts";
 
-/** Numbers below a limit that come in the same order for the same seed. */
-export function dice(seed: number): (below: number) => number {
-  let state = seed >>> 0 || 1;
-  return (below) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
-}
-
 /** Does something to a tree `steps` times: makes, changes, moves and removes files of all kinds. */
 export async function shuffle(folder: string, steps: number, roll: (below: number) => number): Promise<void> {
   for (let step = 0; step < steps; step += 1) await change(folder, roll);
