@@ -35,6 +35,7 @@ const kinds: Readonly<Record<string, readonly string[]>> = {
   "small blocks": ["-t", "ext4", "-b", "1024"],
   "small inodes": ["-t", "ext4", "-I", "128"],
   "meta groups": ["-t", "ext4", "-O", "meta_bg,^resize_inode,^sparse_super", "-g", "4096", "-b", "1024"],
+  "clusters of blocks": ["-t", "ext4", "-O", "bigalloc", "-b", "1024", "-C", "16384"],
   "32 bits": ["-t", "ext4", "-O", "^64bit,^metadata_csum,^flex_bg"],
   "ext3, without extents": ["-t", "ext3", "-O", "^dir_index"],
   "ext2, without a journal": ["-t", "ext2", "-b", "1024"],

@@ -70,10 +70,11 @@ async function inodeTable(disk: Ext4Disk, group: number): Promise<number> {
 /** Where the `index`th block of group descriptors stands. */
 function descriptorBlock(superblock: Superblock, index: number, perBlock: number): number {
   const { firstDataBlock, blocksPerGroup, blockBytes } = superblock;
-  if (index < superblock.firstMetaBlock) return firstDataBlock + 1 + index;
+  const superblockAt = blockBytes === 1024 ? 1 : 0;
+  if (index < superblock.firstMetaBlock) return superblockAt + 1 + index;
   const group = index * perBlock;
-  // Blocks of 1 KiB with groups that begin at block 0: the superblock is block 1 then.
-  const shifted = blockBytes === 1024 && index === 0 && firstDataBlock === 0 ? 1 : 0;
+  // Where groups begin at block 0 and the superblock is block 1, the first group has both before its descriptors.
+  const shifted = index === 0 && superblockAt > firstDataBlock ? 1 : 0;
   return firstDataBlock + group * blocksPerGroup + (superblock.hasSuperblockCopy(group) ? 1 : 0) + shifted;
 }
 
