@@ -50,15 +50,12 @@ describe.skipIf(noMounts)("a disk compared with what it was", () => {
       const roll = dice(1000 + index);
       await makeDisk(before, 160 * mib, options);
       await withMounted(before, "rw", (root) => shuffle(root, 120, roll));
-      for (let round = 0; round < 2; round += 1) {
-        await run("cp", ["--sparse=always", before, after]);
-        await withMounted(after, "rw", (root) => shuffle(root, 30, roll));
-        const expected = await expectedChanges(before, after);
-        expect(expected.length).toBeGreaterThan(5);
-        expect(await changesOf(before, after)).toEqual(expected);
-        expect(await changesOf(after, after)).toEqual([]);
-        await run("mv", [after, before]);
-      }
+      await run("cp", ["--sparse=always", before, after]);
+      await withMounted(after, "rw", (root) => shuffle(root, 40, roll));
+      const expected = await expectedChanges(before, after);
+      expect(expected.length).toBeGreaterThan(5);
+      expect(await changesOf(before, after)).toEqual(expected);
+      expect(await changesOf(after, after)).toEqual([]);
     });
   }
 
