@@ -2,6 +2,7 @@
 import { cpus } from "node:os";
 import { measureBoot } from "./boot.ts";
 import { measureExec } from "./exec.ts";
+import { measureFreeze } from "./freeze.ts";
 import { BenchInstallation, executable } from "./installation.ts";
 import { measureLab } from "./lab.ts";
 import { boundResult, interleave, printTable, type Result, ratioResult, timeProcess } from "./measure.ts";
@@ -15,12 +16,20 @@ using bench = new BenchInstallation();
 bench.prepare();
 bench.ember("vm", "create", "seed", "--image", "busybox", "--no-start");
 
-await measureStartup();
-await measureClones();
-results.push(await measureBoot(bench));
-results.push(...(await measureExec(bench)));
-results.push(...(await measureStorages()));
-results.push(...(await measureLab()));
+/** All of them, or those that the command line names. */
+const sections: Readonly<Record<string, () => Promise<unknown>>> = {
+  startup: measureStartup,
+  clones: measureClones,
+  boot: async () => results.push(await measureBoot(bench)),
+  exec: async () => results.push(...(await measureExec(bench))),
+  freeze: async () => results.push(await measureFreeze(bench)),
+  storage: async () => results.push(...(await measureStorages())),
+  lab: async () => results.push(...(await measureLab())),
+};
+const wanted = process.argv.slice(2);
+for (const [name, run] of Object.entries(sections)) {
+  if (wanted.length === 0 || wanted.includes(name)) await run();
+}
 printTable(results);
 process.exitCode = results.every((result) => result.met) ? 0 : 1;
 
