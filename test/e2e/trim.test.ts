@@ -68,7 +68,10 @@ for (const kind of kinds) {
     }, 120_000);
 
     test("a VM that does not run was trimmed before, and is told apart", async () => {
-      expect(await ember.json(["storage", "trim"])).toEqual([{ vm: "web", trimmed: false, trimmedBytes: 0 }]);
+      expect(await ember.json(["storage", "trim"])).toEqual([]);
+      expect(await ember.json(["storage", "trim", "web"])).toEqual([
+        { vm: "web", trimmed: false, trimmedBytes: 0 },
+      ]);
       expect((await ember.run(["storage", "trim", "nobody"])).status).toBe(3);
     });
   });

@@ -32,6 +32,8 @@ export const deleteVm: Command = {
       args.get(namesArgument),
       { doing: "deleting", done: "deleted" },
       (name, options) => vms.delete(name, { force, keepForks, ...options }),
+      // A VM and its forks may be named in any order.
+      { mayPass: (error) => error.code === "has-dependants" },
     );
   },
 };

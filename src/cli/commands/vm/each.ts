@@ -1,4 +1,4 @@
-import { toEmberError } from "../../../errors/ember-error.ts";
+import { type EmberError, toEmberError } from "../../../errors/ember-error.ts";
 import type { RunningTaskOptions, Session } from "../../session.ts";
 
 const maximumAtOnce = 4;
@@ -10,6 +10,11 @@ export interface Wording {
   readonly done: string;
 }
 
+export interface EachOptions {
+  /** Whether a failure may be over once others are done: then it is tried again. */
+  readonly mayPass?: (error: EmberError) => boolean;
+}
+
 /**
  * Does something to every VM that was named, a few at a time. All of them are tried; each failure is reported, and
  * the status is that of the first one in the order of the command line.
@@ -19,6 +24,7 @@ export async function forEachVm(
   names: readonly string[],
   wording: Wording,
   action: (name: string, options: RunningTaskOptions) => Promise<void>,
+  { mayPass = () => false }: EachOptions = {},
 ): Promise<number> {
   const unique = [...new Set(names)];
   const single = unique[0];
@@ -27,7 +33,9 @@ export async function forEachVm(
     return 0;
   }
   const statuses: number[] = unique.map(() => 0);
-  const waiting = [...unique.entries()];
+  let waiting = [...unique.entries()];
+  let postponed: [number, string][] = [];
+  let last = false;
   const worker = async (): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const [position, name] = next;
@@ -35,12 +43,18 @@ export async function forEachVm(
         session.signal.throwIfAborted();
         await one(session, name, wording, action);
       } catch (error) {
-        statuses[position] = await failed(session, name, error);
+        if (!last && mayPass(toEmberError(error))) postponed.push(next);
+        else statuses[position] = await failed(session, name, error);
       }
     }
   };
-  await Promise.all(Array.from({ length: Math.min(maximumAtOnce, unique.length) }, worker));
-  session.signal.throwIfAborted();
+  while (waiting.length > 0) {
+    const tried = waiting.length;
+    await Promise.all(Array.from({ length: Math.min(maximumAtOnce, tried) }, worker));
+    session.signal.throwIfAborted();
+    last = postponed.length === tried; // nothing changed: the failures are told
+    [waiting, postponed] = [postponed, []];
+  }
   return statuses.find((status) => status !== 0) ?? 0;
 }
 

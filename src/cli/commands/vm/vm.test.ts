@@ -166,3 +166,34 @@ describe("vm inspect, logs and stats", () => {
 
   const watched: { interruption?: { receive(name: "SIGINT"): void } } = {};
 });
+
+describe("vm delete of a VM and its forks", () => {
+  const needed = (name: string): EmberError =>
+    new EmberError("has-dependants", `VM '${name}' has a fork`, { hint: "delete it first" });
+
+  test("works in whatever order they are named", async () => {
+    const left = new Set(["web", "child", "grandchild"]);
+    const needs: Readonly<Record<string, string>> = { web: "child", child: "grandchild" };
+    const remove = async (name: string): Promise<void> => {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      if (left.has(needs[name] ?? "")) throw needed(name);
+      left.delete(name);
+    };
+    const { status, stderr } = await runCli(["vm", "delete", "web", "child", "grandchild"], {
+      vms: { delete: remove },
+    });
+    expect(status).toBe(0);
+    expect(stderr).not.toContain("error");
+    expect([...left]).toEqual([]);
+  });
+
+  test("tells what is still needed when nothing else is left to delete", async () => {
+    const remove = async (name: string): Promise<void> => {
+      if (name === "web") throw needed(name);
+    };
+    const { status, stderr } = await runCli(["vm", "delete", "web", "other"], { vms: { delete: remove } });
+    expect(status).toBe(4);
+    expect(stderr).toContain("deleted other");
+    expect(stderr.match(/has a fork/g)).toHaveLength(1);
+  });
+});
