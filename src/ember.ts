@@ -1,4 +1,5 @@
 import type { EmberApi, ImageApi, KernelApi, SnapshotApi, StorageApi, VmApi } from "./api.ts";
+import { EmberError } from "./errors/ember-error.ts";
 import { Installation, type InstallationOptions } from "./installation.ts";
 import type {
   DoctorCheck,
@@ -98,7 +99,14 @@ export class Ember implements EmberApi {
 function imagesOf(installation: Installation, vms: VmApi): ImageApi {
   const load = async (): Promise<ImageApi> => {
     const { createImageApi } = await import("./image/images.ts");
-    return createImageApi(installation, { deleteVm: (name) => vms.delete(name, { force: true }) });
+    return createImageApi(installation, {
+      deleteVm: async (name) => {
+        // Its source may have taken it along.
+        await vms.delete(name, { force: true }).catch((error: unknown) => {
+          if (!(error instanceof EmberError && error.code === "vm-not-found")) throw error;
+        });
+      },
+    });
   };
   return {
     pull: async (...args) => (await load()).pull(...args),

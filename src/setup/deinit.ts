@@ -34,7 +34,8 @@ async function deleteEverything(
   apis: { readonly vms: VmApi; readonly images: ImageApi },
   options: TaskOptions,
 ): Promise<void> {
-  for (const vm of listVms(installation.db)) {
+  // Asked anew each time: a VM may take its forks along.
+  for (let [vm] = listVms(installation.db); vm !== undefined; [vm] = listVms(installation.db)) {
     options.onProgress?.({ step: `deleting ${vm.name}` });
     await apis.vms.delete(vm.name, { ...options, force: true });
   }

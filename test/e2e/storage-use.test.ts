@@ -155,6 +155,18 @@ for (const kind of storageKinds()) {
       expect(await ember.json(["snapshot", "list"])).toEqual([]);
     });
 
+    test("an image goes with its VMs and their forks and snapshots, when that is asked for", async () => {
+      await ember.ok(["image", "import", join(work, "rootfs.tar"), "--name", "second"]);
+      await ember.ok(["vm", "create", "aa", "--image", "second", "--disk-size", "1G", "--no-start"]);
+      await ember.ok(["snapshot", "create", "aa", "one"]);
+      await ember.ok(["vm", "fork", "aa", "bb", "--no-start"]);
+      await ember.ok(["vm", "fork", "bb", "cc", "--no-start"]);
+      expect((await ember.run(["image", "delete", "second"])).status).toBe(4);
+      await ember.ok(["image", "delete", "--force", "second"]);
+      expect(await ember.json(["vm", "list"])).toMatchObject([{ name: "web" }]);
+      expect(await ember.json(["reconcile"])).toEqual(nothing);
+    });
+
     test("a disk grows and never shrinks", async () => {
       await ember.ok(["vm", "fork", "web", "grown", "--no-start"]);
       await ember.ok(["vm", "resize", "grown", "--disk-size", "2G"]);
