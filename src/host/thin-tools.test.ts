@@ -36,7 +36,7 @@ const skipped = skipUnless(
 
 describe.skipIf(skipped)("metadata in a file", () => {
   test("passes the check when it is whole; damage and zeros are named as such, with what to do", async () => {
-    using place = scratchFolder();
+    using place = scratchFolder("/var/tmp"); // the tools want direct access, which not every tmpfs has
     const metadata = join(place.path, "metadata");
     const dump = join(place.path, "dump");
     writeFileSync(

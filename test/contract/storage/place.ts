@@ -152,8 +152,8 @@ export function missingForMounts(
 }
 
 /** A folder that is gone after the test. */
-export function scratchFolder(): Disposable & { readonly path: string } {
-  const path = mkdtempSync(join(tmpdir(), "ember-storage-"));
+export function scratchFolder(parent: string = tmpdir()): Disposable & { readonly path: string } {
+  const path = mkdtempSync(join(parent, "ember-storage-"));
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
 
