@@ -37,7 +37,10 @@ async function deleteEverything(
   // Asked anew each time: a VM may take its forks along.
   for (let [vm] = listVms(installation.db); vm !== undefined; [vm] = listVms(installation.db)) {
     options.onProgress?.({ step: `deleting ${vm.name}` });
-    await apis.vms.delete(vm.name, { ...options, force: true });
+    await apis.vms.delete(vm.name, { ...options, force: true }).catch((error: unknown) => {
+      // A delete that was killed before is finished first, and then there is nothing left to delete.
+      if (!(error instanceof EmberError && error.code === "vm-not-found")) throw error;
+    });
   }
   for (const image of listImages(installation.db)) await apis.images.delete(image.name, { force: true });
 }
