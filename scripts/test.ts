@@ -50,8 +50,10 @@ const suites: readonly Suite[] = [
 ];
 
 function countBun(output: string): Counts {
+  // The last summary: the lab shows those of its guest before its own.
+  const summary = output.slice(output.lastIndexOf(" pass\n", output.lastIndexOf("\nRan ")) - 12);
   const number = (word: string): number =>
-    Number(new RegExp(`^\\s*(\\d+) ${word}$`, "m").exec(output)?.[1] ?? 0);
+    Number(new RegExp(`^\\s*(\\d+) ${word}$`, "m").exec(summary)?.[1] ?? 0);
   const counts = { passed: number("pass"), failed: number("fail"), skipped: number("skip") };
   return counts.passed + counts.failed === 0 ? { passed: 0, failed: 1, skipped: 0 } : counts;
 }
@@ -94,6 +96,7 @@ async function runSuite(suite: Suite): Promise<Counts> {
     });
   });
   const seconds = Math.round((performance.now() - started) / 1000);
+  failures.push(...(output.match(/^\(fail\) .*$/gm) ?? []));
   const counts = suite.count?.(output) ?? {
     passed: status === 0 ? 1 : 0,
     failed: status === 0 ? 0 : 1,
@@ -126,6 +129,7 @@ function goOutput(chunk: string): string {
 const chosen = lintOnly ? lint : quick ? [...lint, ...suites.slice(0, 2)] : [...lint, ...suites];
 const total: Counts = { passed: 0, failed: 0, skipped: 0 };
 const bad: string[] = [];
+const failures: string[] = [];
 for (const suite of chosen) {
   const counts = await runSuite(suite);
   total.passed += counts.passed;
@@ -133,7 +137,7 @@ for (const suite of chosen) {
   total.skipped += counts.skipped;
   if (counts.failed > 0) bad.push(suite.name);
 }
-if (bad.length > 0) console.log(`\nfailed: ${bad.join(", ")}`);
+if (bad.length > 0) console.log(["", ...failures, `failed: ${bad.join(", ")}`].join("\n"));
 const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : "";
 console.log(`\n${total.passed} passed, ${total.failed} failed${skipped}`);
 process.exit(total.failed === 0 ? 0 : 1);

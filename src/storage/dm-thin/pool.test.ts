@@ -35,7 +35,7 @@ import {
   skipReason,
 } from "../../../test/contract/storage/place.ts";
 import { createDevice, findDevice, sendMessage, statusOf, suspendDevice } from "../../host/dmsetup.ts";
-import { attachLoop, loopsOf } from "../../host/losetup.ts";
+import { attachLoop, detachLoops, loopsOf } from "../../host/losetup.ts";
 import { run } from "../../host/run.ts";
 import { createDmThin } from "./driver.ts";
 import { type ThinLayout, thinLayoutOf, vmDevice } from "./layout.ts";
@@ -348,12 +348,18 @@ describe.skipIf(reason !== undefined)("a pool in files", () => {
 });
 
 /** As the kernel does when it could not write metadata. */
+/** Over a loop device: these tools want direct access, which not every file system gives. */
 async function setNeedsCheck(layout: ThinLayout): Promise<void> {
   const dump = `${layout.metadataFile}.xml`;
-  await run("thin_dump", ["-o", dump, layout.metadataFile]);
-  writeFileSync(dump, readFileSync(dump, "utf8").replace('flags="0"', 'flags="1"'));
-  await run("thin_restore", ["-i", dump, "-o", layout.metadataFile]);
-  rmSync(dump);
+  const device = await attachLoop(layout.metadataFile);
+  try {
+    await run("thin_dump", ["-o", dump, device]);
+    writeFileSync(dump, readFileSync(dump, "utf8").replace('flags="0"', 'flags="1"'));
+    await run("thin_restore", ["-i", dump, "-o", device]);
+  } finally {
+    await detachLoops(layout.metadataFile);
+    rmSync(dump, { force: true });
+  }
 }
 
 const deadScratch = `new-${vm.vmId}-999999999-${"0".repeat(12)}-00000000.tmp`;
