@@ -1,4 +1,5 @@
 import type { ProcessIdentity } from "../host/process-identity.ts";
+import type { AgentEndpoint } from "../network/network.ts";
 
 /** How the guest's instructions are run: by hardware (kvm, hvf) or by software emulation (tcg). */
 export type Accelerator = "kvm" | "hvf" | "tcg";
@@ -53,6 +54,10 @@ export interface VmSpec {
   readonly nic: NicSpec | undefined;
   /** File that receives everything the guest writes to its console, relative to `folder`. */
   readonly consoleLog: string;
+  /** Existing cgroup v2 folder that the process must run in, where the host has them. */
+  readonly controlGroup?: string | undefined;
+  /** The VM's own numeric user and group on the host, nobody else's there: for a driver that drops privileges. */
+  readonly userId?: number | undefined;
 }
 
 /** What `status` reports; `paused` also when the host's disk is full, until `resume`; `gone` when the process no longer exists. */
@@ -66,6 +71,22 @@ export interface Machine {
   readonly runtimeFolder: string;
 }
 
+/** What `start` gives. */
+export interface StartedMachine extends Machine {
+  /** How the agent is reached, where that is over the hypervisor and not over the network. */
+  readonly agent?: AgentEndpoint | undefined;
+}
+
+/** What a driver knows of the installation that uses it. */
+export interface HypervisorContext {
+  /** Eight hexadecimal digits. */
+  readonly installationId: string;
+  /** Whether processes shall be confined where the driver can do that (`init --no-jailer` says no). */
+  readonly jailer: boolean;
+  /** Tells the user something that the command's result does not show. */
+  readonly notice: (line: string) => void;
+}
+
 /** Facts about a driver on this host, so that a command can refuse before it changes anything. */
 export interface HypervisorCapabilities {
   readonly accelerators: readonly Accelerator[];
@@ -76,6 +97,8 @@ export interface HypervisorCapabilities {
   /** The agent is reached over the network interface ("tcp") or over vsock. */
   readonly agentTransport: "tcp" | "vsock";
   readonly maxCpus: number;
+  /** Whether the process runs confined (own user, own root folder), and why not; for `info`. Absent: it never does. */
+  readonly confinement?: { readonly confined: boolean; readonly reason: string };
 }
 
 /** Whether the driver can be used here: what it found, or what is missing and the remedy. */
@@ -102,12 +125,12 @@ export interface Hypervisor {
    * `tool-missing`, `host-unsupported` (no hardware virtualisation, too little memory), `wrong-state` when the VM
    * runs already or another process uses its disk, `interrupted`.
    */
-  start(spec: VmSpec, signal?: AbortSignal): Promise<Machine>;
+  start(spec: VmSpec, signal?: AbortSignal): Promise<StartedMachine>;
 
   /** The process of a VM whose `start` may have been cut short at any point, found by the VM's id alone. */
   find(vmId: string, folder: string, runtimeFolder: string): Machine | undefined;
 
-  /** Asks the guest's firmware to power off (ACPI button). Returns at once; the guest may ignore it. */
+  /** Asks the guest to power off as a button does (ACPI, Ctrl-Alt-Del). Returns at once; the guest may ignore it. */
   pressPowerButton(machine: Machine): Promise<void>;
 
   /** Post-condition: the process is gone and its sockets are removed. Throws `hypervisor-failed` if it survives. */
@@ -136,4 +159,11 @@ export interface MachineUsage {
   /** Processor seconds used since the start. */
   readonly cpuSeconds: number;
   readonly residentBytes: number;
+  /** What went through the guest's devices since the start, where the hypervisor counts it. */
+  readonly io?: {
+    readonly diskReadBytes: number;
+    readonly diskWrittenBytes: number;
+    readonly networkReceivedBytes: number;
+    readonly networkSentBytes: number;
+  };
 }

@@ -25,6 +25,9 @@ export interface Attachment {
 
 export interface PublishedPort extends PortForward {}
 
+/** Where a VM may open connections to, besides its siblings: anywhere, nowhere, or into these networks (CIDR). */
+export type Egress = "all" | "none" | readonly string[];
+
 /** A VM's place on the network, as kept in the database. */
 export interface VmNetwork {
   readonly vmId: string;
@@ -34,6 +37,34 @@ export interface VmNetwork {
   /** The VM's own block out of the installation's subnet, CIDR. */
   readonly block: string;
   readonly ports: readonly PublishedPort[];
+  readonly egress: Egress;
+  /** Who runs the hypervisor, and may open what `attach` makes for it; undefined: whoever calls. */
+  readonly userId?: number | undefined;
+}
+
+/** What a driver knows of the installation that uses it. */
+export interface NetworkContext {
+  /** Eight hexadecimal digits; names of host resources start with some of them. */
+  readonly installationId: string;
+  /** Where VMs without a subnet of their own get their blocks, CIDR. */
+  readonly subnet: string;
+  /** Interface that leads outside; undefined: whichever the host's routes say at the time. */
+  readonly outsideInterface: string | undefined;
+  /** Tells the user something that the command's result does not show. */
+  readonly notice: (line: string) => void;
+}
+
+/** Whether the driver can be used here, or what is missing and the remedy. */
+export type NetworkProbe =
+  | { readonly usable: true; readonly detail: string }
+  | { readonly usable: false; readonly reason: string; readonly hint: string };
+
+/** Something of the host that a subnet overlaps with. */
+export interface SubnetClash {
+  /** For people: "the route 10.100.0.0/16 dev docker0". */
+  readonly with: string;
+  /** A network of the same size that nothing overlaps with; undefined when none was found. */
+  readonly free: string | undefined;
 }
 
 export interface NetworkCapabilities {
@@ -54,9 +85,18 @@ export interface Network {
   readonly name: string;
   readonly capabilities: NetworkCapabilities;
 
+  /** Never throws for a host that lacks something: it says so. Changes nothing. */
+  probe(): Promise<NetworkProbe>;
+
+  /** Only where the host has routes to the VMs: what a subnet overlaps with, this installation's own VMs left out. */
+  readonly subnetClash?: (subnet: string) => Promise<SubnetClash | undefined>;
+
   /** Prepares everything on the host. Throws `port-taken`, `permission-denied`, `tool-missing`, `host-unsupported`. */
   attach(vm: VmNetwork): Promise<Attachment>;
 
   /** Post-condition: nothing of the VM's network is left on the host. */
   detach(vmId: string): Promise<void>;
+
+  /** Post-condition: nothing of the installation's network is left on the host. For `deinit`, when no VM runs. */
+  close(): Promise<void>;
 }
