@@ -4,14 +4,14 @@ import { EmberError } from "./errors/ember-error.ts";
 import { ensurePrivateFolder } from "./host/files.ts";
 import { randomHex, shortHash } from "./host/random.ts";
 import { setToolEnvironment } from "./host/tools.ts";
-import type { Hypervisor } from "./hypervisor/hypervisor.ts";
-import type { Network } from "./network/network.ts";
+import type { Accelerator, Hypervisor, HypervisorContext } from "./hypervisor/hypervisor.ts";
+import type { Network, NetworkContext } from "./network/network.ts";
 import type { Environment } from "./platform/platform.ts";
 import { Database } from "./state/database.ts";
 import { diskNumbers } from "./state/disk-numbers.ts";
 import { Journal, type Operation, type Recovered, type StepObserver } from "./state/journal.ts";
 import { acquireLease, type LeaseOptions } from "./state/leases.ts";
-import { readSetting, type SettingName } from "./state/settings.ts";
+import { readSetting, type SettingName, writeSetting } from "./state/settings.ts";
 import { parseStorageConfig } from "./storage/config.ts";
 import type { Storage, StorageConfig } from "./storage/storage.ts";
 
@@ -89,12 +89,37 @@ export class Installation implements Disposable {
   }
 
   hypervisor(): Promise<Hypervisor> {
-    this.#hypervisor ??= load(hypervisorDrivers, this.setting("hypervisor"), "hypervisor")();
+    this.#hypervisor ??= load(
+      hypervisorDrivers,
+      this.setting("hypervisor"),
+      "hypervisor",
+    )(this.#hypervisorContext());
     return this.#hypervisor;
   }
 
+  /**
+   * Where `init` chose a hypervisor that turns out not to run guests this way, another that does takes its place.
+   * Throws `host-unsupported` when the user asked for just that hypervisor, or there is no other.
+   */
+  async replaceHypervisor(accelerator: Accelerator, reason: string): Promise<void> {
+    const current = await this.hypervisor();
+    if (current.capabilities().accelerators.includes(accelerator)) return;
+    const chosen = readSetting(this.db, "hypervisor-choice") !== "user";
+    for (const [name, create] of Object.entries(hypervisorDrivers)) {
+      const other = chosen ? await create(this.#hypervisorContext()) : current;
+      if (!other.capabilities().accelerators.includes(accelerator) || !(await other.probe()).usable) continue;
+      writeSetting(this.db, "hypervisor", name);
+      this.#hypervisor = Promise.resolve(other);
+      this.notice(`VMs run by ${name}, since ${current.name} cannot run them here: ${reason}`);
+      return;
+    }
+    throw new EmberError("host-unsupported", `${current.name} cannot run guests on this host: ${reason}`, {
+      hint: "see 'ember doctor', or use QEMU: ember deinit, then ember init --hypervisor qemu",
+    });
+  }
+
   network(): Promise<Network> {
-    this.#network ??= load(networkDrivers, this.setting("network"), "network")();
+    this.#network ??= load(networkDrivers, this.setting("network"), "network")(this.#networkContext());
     return this.#network;
   }
 
@@ -151,6 +176,23 @@ export class Installation implements Disposable {
 
   [Symbol.dispose](): void {
     this.db[Symbol.dispose]();
+  }
+
+  #hypervisorContext(): HypervisorContext {
+    return {
+      installationId: this.setting("installation-id"),
+      jailer: readSetting(this.db, "jailer") !== "no",
+      notice: this.notice,
+    };
+  }
+
+  #networkContext(): NetworkContext {
+    return {
+      installationId: this.setting("installation-id"),
+      subnet: this.setting("subnet"),
+      outsideInterface: readSetting(this.db, "outside-interface"),
+      notice: this.notice,
+    };
   }
 
   async #openStorage(): Promise<Storage> {

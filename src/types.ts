@@ -13,6 +13,9 @@ export interface PortMapping {
   readonly guestPort: number;
 }
 
+/** Anywhere, nowhere, or into these IPv4 networks ("10.0.0.0/8"). */
+export type EgressPolicy = "all" | "none" | readonly string[];
+
 /** One VM as `vm list --format json` prints it. */
 export interface VmSummary {
   readonly id: string;
@@ -34,6 +37,7 @@ export interface VmSummary {
     readonly hostIp: string | null;
     readonly mac: string | null;
     readonly ports: readonly PortMapping[];
+    readonly egress: EgressPolicy;
   };
   readonly pid: number | null;
   /** Only with `usage`: bytes that the disk occupies on the host, shared blocks included. */
@@ -69,6 +73,8 @@ export interface CreateVmOptions {
   /** "default", "none", or a subnet (CIDR) to take the VM's addresses from. */
   readonly network?: string;
   readonly ports?: readonly PortMapping[];
+  /** Where the VM may open connections to besides its siblings. Default "all". */
+  readonly egress?: EgressPolicy;
   readonly environment?: Readonly<Record<string, string>>;
   /** User for `exec` and `ssh`. Default root. */
   readonly user?: string;
@@ -99,6 +105,8 @@ export interface ForkVmOptions {
   readonly diskBytes?: number;
   readonly kernel?: string;
   readonly network?: string;
+  /** Default: the source's. */
+  readonly egress?: EgressPolicy;
   /** Default true. */
   readonly start?: boolean;
   readonly fullCopy?: boolean;
@@ -308,7 +316,14 @@ export interface InitOptions {
   readonly hypervisor?: string;
   readonly accelerator?: string;
   readonly network?: string;
+  /** Default 10.100.0.0/16, or another where the host has other uses for that. */
   readonly subnet?: string;
+  /** The host's interface that leads outside. Default: whichever its routes say. */
+  readonly outsideInterface?: string;
+  /** Weight of all VMs together against the host's other groups of processes, 1 to 10000. Default 50. */
+  readonly cpuWeight?: number;
+  /** Whether hypervisors are confined where they can be. Default true. */
+  readonly jailer?: boolean;
 }
 
 /** What an installation uses, and what it found out about the host. */

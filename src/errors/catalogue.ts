@@ -37,6 +37,7 @@ export type ErrorCode =
   | "busy"
   | "port-taken"
   | "addresses-exhausted"
+  | "subnet-taken"
   | "unsupported"
   | "tool-missing"
   | "host-unsupported"
@@ -92,6 +93,7 @@ export const catalogue: Readonly<
   busy: { exit: 4, title: "Another command holds it" },
   "port-taken": { exit: 4, title: "A host port is in use" },
   "addresses-exhausted": { exit: 4, title: "No address is left in the subnet" },
+  "subnet-taken": { exit: 4, title: "The host has another use for addresses of the subnet" },
   unsupported: { exit: 4, title: "The driver in use cannot do that" },
   // 5: the host lacks something
   "tool-missing": { exit: 5, title: "A program that ember needs is not installed" },

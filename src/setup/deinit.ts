@@ -64,9 +64,13 @@ const purged = (data: OperationData): boolean => data["purge"] === "yes";
 
 const settings: readonly SettingName[] = [
   "hypervisor",
+  "hypervisor-choice",
   "accelerator",
   "network",
   "subnet",
+  "outside-interface",
+  "cpu-weight",
+  "jailer",
   "default-kernel",
   "storage",
   "installation-id",
@@ -76,6 +80,13 @@ export const deinitOperation: Operation<Installation> = {
   kind: "deinit",
   recovery: "finish",
   steps: [
+    {
+      name: "network",
+      run: async (installation) => {
+        if (installation.initialized) await (await installation.network()).close();
+        return undefined;
+      },
+    },
     {
       name: "storage",
       run: async (installation, data) => {

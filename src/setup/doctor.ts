@@ -1,16 +1,18 @@
 import { accessSync, constants } from "node:fs";
 import { freemem } from "node:os";
-import { hypervisorDrivers, installHint } from "#platform";
+import { hypervisorDrivers, installHint, networkDrivers } from "#platform";
 import { formatSize } from "../host/sizes.ts";
 import { lookUpTool } from "../host/tools.ts";
 import type { Installation } from "../installation.ts";
+import { readSetting } from "../state/settings.ts";
 import type { DoctorCheck } from "../types.ts";
 import { knownAccelerator } from "../vm/acceleration.ts";
 
 /** Checks everything that ember needs of the host. Changes nothing, and never throws for what it finds. */
 export async function doctor(installation: Installation): Promise<readonly DoctorCheck[]> {
   return [
-    ...(await hypervisorChecks()),
+    ...(await hypervisorChecks(installation)),
+    ...(await networkChecks(installation)),
     accelerationCheck(installation),
     ...toolChecks(),
     await storageCheck(installation),
@@ -19,14 +21,49 @@ export async function doctor(installation: Installation): Promise<readonly Docto
   ];
 }
 
-async function hypervisorChecks(): Promise<DoctorCheck[]> {
-  return await Promise.all(
+/** An installation's id, before there is one: drivers are only asked what the host has. */
+const noId = "00000000";
+
+async function hypervisorChecks(installation: Installation): Promise<DoctorCheck[]> {
+  const context = {
+    installationId: readSetting(installation.db, "installation-id") ?? noId,
+    jailer: readSetting(installation.db, "jailer") !== "no",
+    notice: installation.notice,
+  };
+  const checks = await Promise.all(
     Object.entries(hypervisorDrivers).map(async ([name, load]): Promise<DoctorCheck> => {
-      const probe = await (await load()).probe();
+      const probe = await (await load(context)).probe();
       const common = { name: `hypervisor ${name}`, why: "it runs the VMs" };
-      return probe.usable
-        ? { ...common, status: "ok", detail: `${probe.version} (${probe.binary})`, remedy: null }
-        : { ...common, status: "missing", detail: probe.reason, remedy: probe.hint };
+      if (probe.usable)
+        return { ...common, status: "ok", detail: `${probe.version} (${probe.binary})`, remedy: null };
+      return { ...common, status: "missing", detail: probe.reason, remedy: probe.hint };
+    }),
+  );
+  // One is enough: the one in use, or any before there is an installation.
+  const used = readSetting(installation.db, "hypervisor");
+  const enough = checks.some(
+    ({ name, status }) => status === "ok" && (used === undefined || name === `hypervisor ${used}`),
+  );
+  return checks.map((check) =>
+    check.status === "missing" && enough ? { ...check, status: "warning" } : check,
+  );
+}
+
+async function networkChecks(installation: Installation): Promise<DoctorCheck[]> {
+  const used = readSetting(installation.db, "network");
+  const context = {
+    installationId: readSetting(installation.db, "installation-id") ?? noId,
+    subnet: readSetting(installation.db, "subnet") ?? "",
+    outsideInterface: readSetting(installation.db, "outside-interface"),
+    notice: installation.notice,
+  };
+  return await Promise.all(
+    Object.entries(networkDrivers).map(async ([name, load]): Promise<DoctorCheck> => {
+      const probe = await (await load(context)).probe();
+      const common = { name: `network ${name}`, why: "it connects the VMs" };
+      if (probe.usable) return { ...common, status: "ok", detail: probe.detail, remedy: null };
+      const status = used === name ? "missing" : "warning";
+      return { ...common, status, detail: probe.reason, remedy: probe.hint };
     }),
   );
 }

@@ -1,11 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { hypervisorDrivers, networkDrivers, storageChoices } from "#platform";
+import { storageChoices } from "#platform";
 import { EmberError } from "../errors/ember-error.ts";
 import { makeKeyPair } from "../guest/keys.ts";
 import { writeFileAtomic } from "../host/files.ts";
-import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { Installation } from "../installation.ts";
 import { recordEvent } from "../state/events.ts";
 import type { Operation, OperationData } from "../state/journal.ts";
@@ -14,18 +13,21 @@ import type { StorageWish } from "../storage/choice.ts";
 import { parseStorageConfig } from "../storage/config.ts";
 import type { StorageConfig } from "../storage/storage.ts";
 import type { InitOptions, TaskOptions } from "../types.ts";
-import { checkAccelerator } from "../vm/acceleration.ts";
-import { checkSubnet } from "../vm/addresses.ts";
 import { clientKeyPath } from "../vm/agent.ts";
-
-export const defaultSubnet = "10.100.0.0/16";
+import { chooseDrivers, chooseSubnet, unknownDriver } from "./choose-drivers.ts";
 
 /** Everything that `init` decides before it changes anything. */
 interface Plan {
+  readonly installationId: string;
   readonly hypervisor: string;
+  /** By ember, which may choose again when guests do not run on it. */
+  readonly hypervisorChosen: boolean;
   readonly network: string;
   readonly accelerator: string;
   readonly subnet: string;
+  readonly outsideInterface: string | undefined;
+  readonly cpuWeight: number;
+  readonly jailer: boolean;
   /** A key of `storageChoices`. */
   readonly storage: string;
   readonly storageFolder: string;
@@ -61,30 +63,62 @@ export async function initialize(
 }
 
 async function planFor(installation: Installation, options: InitOptions): Promise<Plan> {
-  const hypervisor = await usableHypervisor(options.hypervisor ?? "auto");
-  const network = chooseByName("network", options.network ?? "auto", Object.keys(networkDrivers));
+  const { notice } = installation;
+  const installationId = randomBytes(4).toString("hex");
+  const jailer = options.jailer ?? true;
+  const outsideInterface = checkInterfaceName(options.outsideInterface);
   const accelerator = options.accelerator ?? "auto";
-  checkAccelerator(accelerator, hypervisor.capabilities().accelerators);
-  const subnet = options.subnet ?? defaultSubnet;
-  const driver = networkDrivers[network];
-  if (driver !== undefined) checkSubnet(subnet, (await driver()).capabilities.blockPrefix);
+  const keptSubnet = readSetting(installation.db, "subnet");
   const storage = options.storage ?? "auto";
   if (!Object.hasOwn(storageChoices, storage)) {
-    throw chooseError("storage", storage, Object.keys(storageChoices).slice(1));
+    throw unknownDriver("storage", storage, Object.keys(storageChoices).slice(1));
   }
   const kept = readSetting(installation.db, "storage");
-  const usualFolder =
-    kept === undefined ? join(installation.paths.stateDir, "storage") : parseStorageConfig(kept).folder;
+  const keptStorage = kept === undefined ? undefined : parseStorageConfig(kept);
+  const { hypervisor, network } = await chooseDrivers(
+    {
+      hypervisor: options.hypervisor ?? "auto",
+      network: options.network ?? "auto",
+      accelerator,
+      storage: keptStorage?.driver ?? storage,
+    },
+    {
+      hypervisor: { installationId, jailer, notice },
+      network: { installationId, subnet: options.subnet ?? keptSubnet ?? "", outsideInterface, notice },
+    },
+  );
+  const usualFolder = keptStorage?.folder ?? join(installation.paths.stateDir, "storage");
   const storageFolder = resolve(options.storagePath ?? usualFolder);
   return {
+    installationId,
     hypervisor: hypervisor.name,
-    network,
+    hypervisorChosen: (options.hypervisor ?? "auto") === "auto",
+    network: network.name,
     accelerator,
-    subnet,
+    subnet: await chooseSubnet(network, options.subnet, keptSubnet),
+    outsideInterface,
+    cpuWeight: checkCpuWeight(options.cpuWeight ?? defaultCpuWeight),
+    jailer,
     storage,
     storageFolder,
     wish: { ...storageWishes(options), stateDir: installation.paths.stateDir, storagePath: storageFolder },
   };
+}
+
+/** Throws `usage` for what Linux does not take as the name of an interface; whether it exists may change at any time. */
+function checkInterfaceName(name: string | undefined): string | undefined {
+  if (name === undefined || /^[A-Za-z0-9_.@-]{1,15}$/.test(name)) return name;
+  throw new EmberError("usage", `${JSON.stringify(name)} is not the name of a network interface`, {
+    hint: "see 'ip link' for what there is",
+  });
+}
+
+/** A cgroup's cpu.weight is 100 unless somebody says otherwise (cgroup-v2.rst): a busy fleet yields to the host. */
+const defaultCpuWeight = 50;
+
+function checkCpuWeight(weight: number): number {
+  if (Number.isInteger(weight) && weight >= 1 && weight <= 10_000) return weight;
+  throw new EmberError("usage", `${weight} is not a CPU weight`, { hint: "weights are 1 to 10000" });
 }
 
 function storageWishes(options: InitOptions): Omit<StorageWish, "stateDir" | "storagePath"> {
@@ -99,42 +133,17 @@ function storageWishes(options: InitOptions): Omit<StorageWish, "stateDir" | "st
   };
 }
 
-/** The first hypervisor that works here, or the named one. Throws `host-unsupported` saying what is missing. */
-async function usableHypervisor(wanted: string): Promise<Hypervisor> {
-  const names = wanted === "auto" ? Object.keys(hypervisorDrivers) : [wanted];
-  let refusal = chooseError("hypervisor", wanted, Object.keys(hypervisorDrivers));
-  for (const name of names) {
-    const driver = await hypervisorDrivers[name]?.();
-    const probe = await driver?.probe();
-    if (driver === undefined || probe === undefined) continue;
-    if (probe.usable) return driver;
-    refusal = new EmberError("host-unsupported", `${name} cannot be used here: ${probe.reason}`, {
-      hint: probe.hint,
-    });
-  }
-  throw refusal;
-}
-
-function chooseByName(what: string, wanted: string, known: readonly string[]): string {
-  const [preferred] = known;
-  if (wanted === "auto" && preferred !== undefined) return preferred;
-  if (known.includes(wanted)) return wanted;
-  throw chooseError(what, wanted, known);
-}
-
-function chooseError(what: string, wanted: string, known: readonly string[]): EmberError {
-  return new EmberError("usage", `there is no ${what} driver '${wanted}' on this platform`, {
-    hint: `choose one of: auto, ${known.join(", ")}`,
-  });
-}
-
 const settingNames: readonly SettingName[] = [
   "installation-id",
   "hypervisor",
+  "hypervisor-choice",
   "accelerator",
   "storage",
   "network",
   "subnet",
+  "outside-interface",
+  "cpu-weight",
+  "jailer",
 ];
 
 /** Undone as a whole. Without a plan it can only be undone, by another process. */
@@ -193,7 +202,7 @@ export function initOperation(plan?: Plan): Operation<Installation> {
 }
 
 /** The storage of an installation that `deinit` took down and that is taken up again now. Throws `wrong-state`. */
-function keptStorage(installation: Installation, plan: Plan): StorageConfig | undefined {
+function storageTakenUp(installation: Installation, plan: Plan): StorageConfig | undefined {
   const stored = readSetting(installation.db, "storage");
   if (stored === undefined) return undefined;
   const config = parseStorageConfig(stored);
@@ -210,7 +219,7 @@ function keptStorage(installation: Installation, plan: Plan): StorageConfig | un
 
 /** What the steps after it need: the storage's configuration, and whether undoing may purge it. */
 async function chooseStorage(installation: Installation, plan: Plan): Promise<OperationData> {
-  const kept = keptStorage(installation, plan);
+  const kept = storageTakenUp(installation, plan);
   if (kept !== undefined) return { storage: JSON.stringify(kept), fresh: "no" };
   const choice = await storageChoices[plan.storage]?.(plan.wish);
   if (choice === undefined) throw new EmberError("internal", `no storage is called '${plan.storage}'`);
@@ -222,12 +231,17 @@ function writeSettings(installation: Installation, plan: Plan, data: OperationDa
   const { db } = installation;
   db.transaction(() => {
     writeSetting(db, "hypervisor", plan.hypervisor);
+    writeSetting(db, "hypervisor-choice", plan.hypervisorChosen ? "ember" : "user");
     writeSetting(db, "accelerator", plan.accelerator);
     writeSetting(db, "network", plan.network);
     writeSetting(db, "subnet", plan.subnet);
+    if (plan.outsideInterface === undefined) removeSetting(db, "outside-interface");
+    else writeSetting(db, "outside-interface", plan.outsideInterface);
+    writeSetting(db, "cpu-weight", String(plan.cpuWeight));
+    writeSetting(db, "jailer", plan.jailer ? "yes" : "no");
     writeSetting(db, "storage", data["storage"] ?? "");
     // Last: that it is there means that everything is.
-    writeSetting(db, "installation-id", randomBytes(4).toString("hex"));
+    writeSetting(db, "installation-id", plan.installationId);
     recordEvent(db, "initialized", installation.paths.stateDir, { hypervisor: plan.hypervisor });
   });
 }

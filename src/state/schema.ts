@@ -110,4 +110,11 @@ export const migrations: readonly string[] = [
   -- numbers that storage drivers give to disks
   CREATE TABLE disk_numbers (key TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE) WITHOUT ROWID;
   `,
+  `
+  -- where the VM may connect to: "all", "none", or a list of networks
+  ALTER TABLE vms ADD COLUMN egress TEXT NOT NULL DEFAULT '"all"';
+  -- tells the VM's user on the host from those of other VMs; given at its first start
+  ALTER TABLE vms ADD COLUMN user_number INTEGER;
+  CREATE UNIQUE INDEX vms_by_user_number ON vms (user_number);
+  `,
 ];

@@ -6,10 +6,14 @@ import { text } from "./row.ts";
 export type SettingName =
   | "installation-id"
   | "hypervisor"
+  | "hypervisor-choice"
   | "accelerator"
   | "storage"
   | "network"
   | "subnet"
+  | "outside-interface"
+  | "cpu-weight"
+  | "jailer"
   | "default-kernel";
 
 export function readSetting(db: Database, name: SettingName): string | undefined {

@@ -1,8 +1,8 @@
 import { EmberError } from "../errors/ember-error.ts";
-import type { AgentEndpoint } from "../network/network.ts";
+import type { AgentEndpoint, Egress } from "../network/network.ts";
 import type { PortMapping } from "../types.ts";
 
-/** Readers of the two JSON columns that hold network facts. */
+/** Readers of the JSON columns that hold network facts. */
 
 export function parsePorts(value: unknown): readonly PortMapping[] {
   if (!Array.isArray(value)) throw unexpected("ports");
@@ -35,6 +35,15 @@ export function parseAgentEndpoint(value: unknown): AgentEndpoint {
     return { kind: "vsock-uds", path: endpoint["path"], port };
   }
   throw unexpected("agent");
+}
+
+export function parseEgress(value: unknown): Egress {
+  if (value === "all" || value === "none") return value;
+  if (!Array.isArray(value)) throw unexpected("egress");
+  return value.map((item: unknown) => {
+    if (typeof item !== "string") throw unexpected("egress");
+    return item;
+  });
 }
 
 function fields(value: unknown, column: string): Readonly<Record<string, unknown>> {

@@ -1,11 +1,11 @@
 import { EmberError } from "../errors/ember-error.ts";
 import type { ProcessIdentity } from "../host/process-identity.ts";
 import type { Accelerator } from "../hypervisor/hypervisor.ts";
-import type { AgentEndpoint } from "../network/network.ts";
+import type { AgentEndpoint, Egress } from "../network/network.ts";
 import type { PortMapping, VmStatus } from "../types.ts";
 import type { Database, Row } from "./database.ts";
 import { integer, integerOrNull, json, oneOf, stringList, stringMap, text, textOrNull } from "./row.ts";
-import { parseAgentEndpoint, parsePorts } from "./stored-network.ts";
+import { parseAgentEndpoint, parseEgress, parsePorts } from "./stored-network.ts";
 
 /** A VM as the database keeps it. `runtime` is there exactly while its hypervisor was last seen alive. */
 export interface VmRecord {
@@ -25,6 +25,7 @@ export interface VmRecord {
   readonly blockBase: number;
   readonly blockPrefix: number;
   readonly ports: readonly PortMapping[];
+  readonly egress: Egress;
   readonly command: readonly string[];
   readonly runCommand: boolean;
   readonly onExit: "stay" | "poweroff";
@@ -55,8 +56,8 @@ export function insertVm(db: Database, vm: VmRecord): void {
     db.run(
       `INSERT INTO vms (id, name, visible, status, image_id, image_name, cpus, memory_bytes, disk_bytes, kernel,
          boot_arguments, network_mode, mac, block_base, block_prefix, ports, command, run_command, on_exit,
-         environment, user, authorized_keys, host_key, host_public_key, forked_from, created_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         environment, user, authorized_keys, host_key, host_public_key, forked_from, created_at, egress)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       vm.id,
       vm.name,
       vm.visible ? 1 : 0,
@@ -83,6 +84,7 @@ export function insertVm(db: Database, vm: VmRecord): void {
       vm.hostPublicKey,
       vm.forkedFrom,
       vm.createdAt,
+      JSON.stringify(vm.egress),
     );
   });
 }
@@ -143,6 +145,35 @@ export function setVmSizes(
   );
 }
 
+/**
+ * A number from 0 that no other VM of the installation has as long as this one exists, the same at each call. Throws
+ * `unsupported` when `most` VMs have one.
+ */
+export function userNumberOf(db: Database, id: string, most: number): number {
+  return db.transaction(() => {
+    const row = db.get("SELECT user_number FROM vms WHERE id = ?", id);
+    const known = row === undefined ? null : integerOrNull(row, "user_number");
+    if (known !== null) return known;
+    const free = db.get(
+      `SELECT min(candidate) AS number FROM (
+         SELECT 0 AS candidate UNION ALL SELECT user_number + 1 FROM vms WHERE user_number IS NOT NULL
+       ) WHERE candidate NOT IN (SELECT user_number FROM vms WHERE user_number IS NOT NULL)`,
+    );
+    const number = free === undefined ? 0 : integer(free, "number");
+    if (number >= most) {
+      throw new EmberError(
+        "unsupported",
+        `${most} VMs have a user of their own on this host already, the most`,
+        {
+          hint: "delete VMs that are no longer needed",
+        },
+      );
+    }
+    db.run("UPDATE vms SET user_number = ? WHERE id = ?", number, id);
+    return number;
+  });
+}
+
 export function setVmDiskBytes(db: Database, id: string, diskBytes: number): void {
   db.run("UPDATE vms SET disk_bytes = ? WHERE id = ?", diskBytes, id);
 }
@@ -200,6 +231,7 @@ function toVm(row: Row): VmRecord {
     blockBase: integer(row, "block_base"),
     blockPrefix: integer(row, "block_prefix"),
     ports: parsePorts(json(row, "ports")),
+    egress: parseEgress(json(row, "egress")),
     command: stringList(row, "command"),
     runCommand: integer(row, "run_command") === 1,
     onExit: oneOf(row, "on_exit", ["stay", "poweroff"]),

@@ -44,6 +44,7 @@ export async function chooseAccelerator(
   });
   writeHostFact(installation.db, factName, `${found.accelerator}: ${found.reason}`);
   if (found.accelerator === "tcg") {
+    await installation.replaceHypervisor("tcg", found.reason);
     installation.notice(`this host runs guests by software emulation, which is slow: ${found.reason}`);
   }
   return found.accelerator;

@@ -36,6 +36,7 @@ function record(name: string, blockBase: number): VmRecord {
     blockBase,
     blockPrefix: 29,
     ports: [],
+    egress: "all",
     command: [],
     runCommand: true,
     onExit: "stay",

@@ -8,6 +8,7 @@ import { findVm, type VmRecord } from "../state/vms.ts";
 import type { CreateVmOptions, TaskOptions } from "../types.ts";
 import { checkSubnet, macFor } from "./addresses.ts";
 import { recordBootFailure } from "./boot.ts";
+import { checkEgress } from "./egress.ts";
 import { checkResources, defaultCpus, defaultMemoryBytes, diskSizeFor } from "./limits.ts";
 import { checkVmName } from "./names.ts";
 import { createOperation, type NewVm } from "./operations/create.ts";
@@ -23,6 +24,7 @@ export async function createVm(
   const sizes = { cpus: options.cpus ?? defaultCpus, memoryBytes: options.memoryBytes ?? defaultMemoryBytes };
   checkResources(sizes, (await installation.hypervisor()).capabilities());
   const network = await placeOnNetwork(installation, options.network);
+  const egress = checkEgress(options.egress ?? "all", network.networkMode);
   const ports = checkPorts(options.ports ?? [], network.networkMode);
   const image = await ensureImage(installation, options.image, options);
   const diskBytes = diskSizeFor(options.diskBytes, image.diskBytes);
@@ -38,6 +40,7 @@ export async function createVm(
     kernel,
     bootArguments: checkBootArguments(options.bootArguments ?? ""),
     ports,
+    egress,
     command: options.command ?? [],
     runCommand: options.runCommand ?? true,
     onExit: options.onExit ?? "stay",
@@ -117,12 +120,16 @@ export async function placeOnNetwork(
   installation: Installation,
   wanted: string | undefined,
 ): Promise<{ networkMode: "default" | "none"; subnet: string }> {
-  const { blockPrefix } = (await installation.network()).capabilities;
+  const network = await installation.network();
   if (wanted === undefined || wanted === "default" || wanted === "none") {
     return { networkMode: wanted === "none" ? "none" : "default", subnet: installation.setting("subnet") };
   }
-  checkSubnet(wanted, blockPrefix);
-  return { networkMode: "default", subnet: wanted };
+  checkSubnet(wanted, network.capabilities.blockPrefix);
+  const clash = await network.subnetClash?.(wanted);
+  if (clash === undefined) return { networkMode: "default", subnet: wanted };
+  throw new EmberError("subnet-taken", `the subnet ${wanted} overlaps with ${clash.with}`, {
+    hint: clash.free === undefined ? "choose another" : `choose another, such as ${clash.free}`,
+  });
 }
 
 /** Kernel arguments are words on one line: printable, and not those that ember itself must set. */

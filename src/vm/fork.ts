@@ -1,9 +1,11 @@
 import { EmberError } from "../errors/ember-error.ts";
 import { type Installation, newId } from "../installation.ts";
 import { ensureKernel } from "../kernel/ensure.ts";
+import type { Egress } from "../network/network.ts";
 import { getVm, type VmRecord } from "../state/vms.ts";
 import type { ForkVmOptions, TaskOptions } from "../types.ts";
 import { make, newIdentity, placeOnNetwork, refuseTaken } from "./create.ts";
+import { checkEgress } from "./egress.ts";
 import { startVm } from "./lifecycle.ts";
 import { checkResources, diskSizeFor } from "./limits.ts";
 import { checkVmName } from "./names.ts";
@@ -59,15 +61,22 @@ async function forkOf(
   const kernel =
     options.kernel === undefined ? source.kernel : await ensureKernel(installation, options.kernel, options);
   const network = options.network ?? (source.networkMode === "none" ? "none" : undefined);
+  const place = await placeOnNetwork(installation, network);
   return {
     ...source,
     ...sizes,
-    ...(await placeOnNetwork(installation, network)),
+    ...place,
+    egress: egressOf(options.egress, source, place.networkMode),
     diskBytes: diskSizeFor(options.diskBytes ?? source.diskBytes, source.diskBytes),
     kernel,
     ports: [], // the source has them
     forkedFrom: source.id,
   };
+}
+
+/** A fork without a network has nothing that the source's policy could limit. */
+function egressOf(asked: Egress | undefined, source: VmRecord, mode: "default" | "none"): Egress {
+  return asked === undefined && mode === "none" ? "all" : checkEgress(asked ?? source.egress, mode);
 }
 
 async function makeMany(

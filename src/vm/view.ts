@@ -35,6 +35,7 @@ export function toSummary(vm: VmRecord, context: ViewContext): VmSummary {
       hostIp: formatAddress4(vm.blockBase + context.addressing.gatewayOffset),
       mac: vm.mac,
       ports: vm.ports,
+      egress: vm.egress,
     },
     pid: status === "running" || status === "paused" ? (vm.runtime?.process.pid ?? null) : null,
   };

@@ -10,7 +10,15 @@ export function vmOn(network: Network, changes: Partial<VmNetwork> = {}): VmNetw
   const prefix = network.capabilities.blockPrefix;
   const base = parseNetwork4("10.199.0.0/16").base + sizeOf(prefix);
   const block = formatNetwork4({ base, prefix });
-  return { vmId: "00aa11bb", mode: "default", mac: "52:54:00:aa:bb:cc", block, ports: [], ...changes };
+  return {
+    vmId: "00aa11bb",
+    mode: "default",
+    mac: "52:54:00:aa:bb:cc",
+    block,
+    ports: [],
+    egress: "all",
+    ...changes,
+  };
 }
 
 function published(hostPort: number, changes: Partial<PublishedPort> = {}): PublishedPort {

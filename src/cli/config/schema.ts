@@ -3,7 +3,7 @@ import { toEmberError } from "../../errors/ember-error.ts";
 import { closest } from "../parser/closest.ts";
 import type { Parser } from "../parser/flag.ts";
 import { line, reference, vmName } from "../parser/kinds.ts";
-import { cidr, portMapping } from "../parser/network.ts";
+import { cidr, egressPolicy, portMapping } from "../parser/network.ts";
 import { size } from "../parser/size.ts";
 import type { VmSettings } from "./vm-settings.ts";
 
@@ -42,11 +42,12 @@ const variable = v.pipe(
 const network = v.strictObject({
   subnet: v.optional(parsed(cidr)),
   ports: v.optional(v.array(parsed(portMapping), 'must be a list such as ["8080:80"]')),
+  egress: v.optional(parsed(egressPolicy)),
 });
 
 const networkName = v.picklist(
   ["default", "none"],
-  "must be default, none, or a mapping with subnet and ports",
+  "must be default, none, or a mapping with subnet, ports and egress",
 );
 
 const ssh = v.strictObject({
@@ -94,6 +95,7 @@ export function checkSettings(content: unknown, kind: FileKind): Checked {
       bootArguments: boot_args,
       network: typeof net === "string" ? net : net?.subnet,
       ports: typeof net === "string" ? undefined : net?.ports,
+      egress: typeof net === "string" ? undefined : net?.egress,
       environment: env,
       user: login?.user,
       sshKey: login?.key,

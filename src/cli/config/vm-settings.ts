@@ -1,4 +1,4 @@
-import type { CreateVmOptions, PortMapping } from "../../types.ts";
+import type { CreateVmOptions, EgressPolicy, PortMapping } from "../../types.ts";
 import { type Defined, defined } from "../parser/defined.ts";
 
 /** What a file or the flags say about a new VM; what is undefined is left to the next source. */
@@ -11,6 +11,7 @@ export interface VmSettings {
   readonly kernel?: string | undefined;
   readonly network?: string | undefined;
   readonly ports?: readonly PortMapping[] | undefined;
+  readonly egress?: EgressPolicy | undefined;
   readonly environment?: Readonly<Record<string, string>> | undefined;
   readonly user?: string | undefined;
   readonly bootArguments?: string | undefined;
@@ -35,7 +36,9 @@ export function mergeSettings(...sources: readonly VmSettings[]): VmSettings {
 export function toCreateOptions(
   settings: VmSettings,
 ): Defined<Pick<CreateVmOptions, "cpus" | "memoryBytes" | "diskBytes" | "kernel" | "network">> &
-  Defined<Pick<CreateVmOptions, "ports" | "environment" | "user" | "bootArguments">> {
-  const { cpus, memoryBytes, diskBytes, kernel, network, ports, environment, user, bootArguments } = settings;
-  return defined({ cpus, memoryBytes, diskBytes, kernel, network, ports, environment, user, bootArguments });
+  Defined<Pick<CreateVmOptions, "ports" | "egress" | "environment" | "user" | "bootArguments">> {
+  const { cpus, memoryBytes, diskBytes, kernel, bootArguments } = settings;
+  const { network, ports, egress, environment, user } = settings;
+  const machine = { cpus, memoryBytes, diskBytes, kernel, bootArguments };
+  return defined({ ...machine, network, ports, egress, environment, user });
 }

@@ -78,9 +78,7 @@ describe("the commands' data", () => {
     for (const line of ["image build x", "kernel build"]) {
       expect((await runCli(line.split(" "))).status).toBe(2);
     }
-    for (const line of ["vm fork a b --live", "init --wan-iface=x", "init --cpu-weight=9"]) {
-      expect((await runCli(line.split(" "))).stderr).toContain("unknown flag");
-    }
+    expect((await runCli("vm fork a b --live".split(" "))).stderr).toContain("unknown flag");
   });
 });
 

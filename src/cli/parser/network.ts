@@ -1,6 +1,6 @@
 import { isIP, isIPv4 } from "node:net";
 import { EmberError } from "../../errors/ember-error.ts";
-import type { PortMapping } from "../../types.ts";
+import type { EgressPolicy, PortMapping } from "../../types.ts";
 import type { Parser } from "./flag.ts";
 import { shown } from "./kinds.ts";
 
@@ -21,6 +21,15 @@ export const networkChoice: Parser<string> = (input, what) => {
   if (/^[0-9]/.test(input)) return cidr(input, what);
   throw new EmberError("usage", `${what} '${shown(input)}' is not a network`, {
     hint: "use default, none, or a subnet such as 10.100.0.0/16",
+  });
+};
+
+/** "all", "none", or IPv4 networks with commas between them. Throws `usage`. */
+export const egressPolicy: Parser<EgressPolicy> = (input, what) => {
+  if (input === "all" || input === "none") return input;
+  if (/^[0-9]/.test(input)) return input.split(",").map((network) => cidr(network, what));
+  throw new EmberError("usage", `${what} '${shown(input)}' is not a policy`, {
+    hint: "use all, none, or networks such as 10.0.0.0/8,192.0.2.7/32",
   });
 };
 

@@ -28,6 +28,7 @@ export const sampleVm = (changes: Partial<VmDetails> = {}): VmDetails => ({
     guestIp: "10.100.0.2",
     hostIp: "10.100.0.1",
     mac: "02:00:00:00:00:01",
+    egress: "all",
     ports: [{ protocol: "tcp", hostAddress: "127.0.0.1", hostPort: 8080, guestPort: 80 }],
   },
   pid: 4242,

@@ -30,8 +30,10 @@ export function createUserNetwork(): Network {
   return {
     name: "user",
     capabilities,
+    probe: async () => ({ usable: true, detail: "part of the hypervisor" }),
     attach,
     detach: async () => undefined,
+    close: async () => undefined,
   };
 }
 
@@ -40,8 +42,13 @@ async function attach(vm: VmNetwork): Promise<Attachment> {
   if (sizeOf(block.prefix) < 2 ** (32 - capabilities.blockPrefix)) {
     throw new EmberError("internal", `the block ${vm.block} is too small for a VM`);
   }
-  const isolated = vm.mode === "none";
-  const published = isolated ? [] : vm.ports;
+  if (Array.isArray(vm.egress)) {
+    throw new EmberError("unsupported", "the user network cannot let a VM out to some networks only", {
+      hint: "use --egress all or none, or an installation with the tap network ('ember init --network tap')",
+    });
+  }
+  const isolated = vm.mode === "none" || vm.egress === "none";
+  const published = vm.mode === "none" ? [] : vm.ports;
   // Loaded here, so that a list of VMs, which needs only the capabilities, does not load the sockets.
   const { checkHostPorts } = await import("./host-ports.ts");
   await checkHostPorts(published);

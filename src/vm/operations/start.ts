@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { EmberError } from "../../errors/ember-error.ts";
-import type { Machine } from "../../hypervisor/hypervisor.ts";
+import type { StartedMachine } from "../../hypervisor/hypervisor.ts";
 import { ensureRuntimeFolder, type Installation } from "../../installation.ts";
 import { formatNetwork4 } from "../../network/ipv4.ts";
 import type { Attachment } from "../../network/network.ts";
@@ -13,6 +13,7 @@ import { chooseAccelerator } from "../acceleration.ts";
 import { clientPublicKey } from "../agent.ts";
 import { awaitAgent } from "../boot.ts";
 import { identityOf } from "../identity.ts";
+import { userIdOf } from "../users.ts";
 import { killMachine, requireVm, type VmStep, vmIdOf } from "./steps.ts";
 
 export const consoleLog = "console.log";
@@ -65,12 +66,15 @@ export const startOperation: Operation<Installation> = {
 };
 
 async function attach(installation: Installation, vm: VmRecord): Promise<Attachment> {
+  const hypervisor = await installation.hypervisor();
   return await (await installation.network()).attach({
     vmId: vm.id,
     mode: vm.networkMode,
     mac: vm.mac,
     block: formatNetwork4({ base: vm.blockBase, prefix: vm.blockPrefix }),
     ports: vm.ports,
+    egress: vm.egress,
+    userId: userIdOf(installation, vm, hypervisor),
   });
 }
 
@@ -81,7 +85,8 @@ async function launch(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const { accelerator, machine } = await startHypervisor(installation, vm, attachment, signal);
-  setVmRunning(installation.db, vm.id, { process: machine.process, accelerator, agent: attachment.agent });
+  const agent = machine.agent ?? attachment.agent;
+  setVmRunning(installation.db, vm.id, { process: machine.process, accelerator, agent });
 }
 
 async function startHypervisor(
@@ -89,18 +94,18 @@ async function startHypervisor(
   vm: VmRecord,
   attachment: Attachment,
   signal: AbortSignal | undefined,
-): Promise<{ accelerator: "kvm" | "hvf" | "tcg"; machine: Machine }> {
+): Promise<{ accelerator: "kvm" | "hvf" | "tcg"; machine: StartedMachine }> {
   const { getKernel } = await import("../../kernel/store.ts");
   const { baseInitrd } = await import("../../kernel/initrd.ts");
   const { composeInitrd } = await import("../../guest/initrd/compose.ts");
   const { identityJson } = await import("../../guest/identity.ts");
-  const hypervisor = await installation.hypervisor();
   const storage = await installation.storage();
   const image = findImageById(installation.db, vm.imageId);
   if (image === undefined) throw new EmberError("image-not-found", `the image of VM '${vm.name}' is gone`);
   const kernel = await getKernel(installation.paths, vm.kernel);
   const base = await baseInitrd(installation, kernel);
   const accelerator = await chooseAccelerator(installation, kernel, base);
+  const hypervisor = await installation.hypervisor(); // the choice may have fallen on another
   const folder = installation.paths.vmFolder(vm.id);
   const identity = identityOf(
     vm,
@@ -124,6 +129,7 @@ async function startHypervisor(
       drives: [{ ...(await storage.activate({ vmId: vm.id })), readOnly: false }],
       nic: attachment.nic,
       consoleLog,
+      userId: userIdOf(installation, vm, hypervisor),
     },
     signal,
   );

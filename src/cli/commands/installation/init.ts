@@ -1,7 +1,7 @@
 import type { Command } from "../../parser/command.ts";
 import { defined } from "../../parser/defined.ts";
-import { type Flag, value } from "../../parser/flag.ts";
-import { reference } from "../../parser/kinds.ts";
+import { type Flag, toggle, value } from "../../parser/flag.ts";
+import { count, reference } from "../../parser/kinds.ts";
 import { cidr } from "../../parser/network.ts";
 import { pathOrName } from "../../parser/path-or-name.ts";
 import { renderInfo } from "./info-fields.ts";
@@ -23,10 +23,29 @@ const kernel: Flag<string | undefined> = value(
     default: "debian, when first needed",
   },
 );
-const subnet: Flag<string | undefined> = value("subnet", "CIDR", cidr, "where VMs get their addresses from");
+const subnet: Flag<string | undefined> = value("subnet", "CIDR", cidr, "where VMs get their addresses from", {
+  default: "10.100.0.0/16, or another that is free",
+});
+const outside: Flag<string | undefined> = value(
+  "wan-iface",
+  "IF",
+  reference,
+  "interface that leads outside",
+  {
+    default: "whichever the host's routes say",
+  },
+);
+const cpuWeight: Flag<number | undefined> = value(
+  "cpu-weight",
+  "N",
+  count,
+  "weight of all VMs together, 1 to 10000; other groups of processes have 100",
+  { default: "50" },
+);
+const noJailer: Flag<boolean> = toggle("no-jailer", "run Firecracker without its jailer");
 
 export const init: Command = {
-  flags: [...storageFlags, kernel, hypervisor, accel, network, subnet],
+  flags: [...storageFlags, kernel, hypervisor, accel, network, subnet, outside, cpuWeight, noJailer],
   positionals: [],
   description: "With no flags it picks the best that this host can do. See 'ember doctor' when it refuses.",
   examples: [
@@ -48,6 +67,9 @@ export const init: Command = {
           accelerator: args.get(accel),
           network: args.get(network),
           subnet: args.get(subnet),
+          outsideInterface: args.get(outside),
+          cpuWeight: args.get(cpuWeight),
+          jailer: args.get(noJailer) ? false : undefined,
         }),
         ...options,
       }),

@@ -6,7 +6,7 @@ import { type Flag, list, value } from "../../parser/flag.ts";
 import { keyValue, record, text } from "../../parser/kinds.ts";
 import { networkChoice, portMapping } from "../../parser/network.ts";
 import { pathOrName } from "../../parser/path-or-name.ts";
-import { cpusFlag, diskSizeFlag, kernelFlag, memoryFlag } from "./arguments.ts";
+import { cpusFlag, diskSizeFlag, egressFlag, kernelFlag, memoryFlag } from "./arguments.ts";
 
 /** The flags that describe a new VM, for `vm create` and `run`. */
 const cpus = cpusFlag("1");
@@ -30,6 +30,7 @@ const publish: Flag<readonly PortMapping[]> = list(
   "[ADDRESS:]HOST:GUEST[/udp]: lead a port of this host to the VM; address 127.0.0.1 unless given",
   { short: "p" },
 );
+const egress = egressFlag("all");
 const env: Flag<readonly (readonly [string, string])[]> = list(
   "env",
   "KEY=VALUE",
@@ -48,6 +49,7 @@ export const describingFlags: readonly Flag<unknown>[] = [
   kernel,
   network,
   publish,
+  egress,
   env,
   user,
 ];
@@ -62,6 +64,7 @@ export function settingsFromFlags(args: Arguments, context: Context): VmSettings
     kernel: pathOrName(args.get(kernel), context),
     network: args.get(network),
     ports: ports.length === 0 ? undefined : ports,
+    egress: args.get(egress),
     environment: record(args.get(env)),
     user: args.get(user),
   };

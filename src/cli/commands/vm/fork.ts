@@ -7,7 +7,15 @@ import { pathOrName } from "../../parser/path-or-name.ts";
 import { one, type Positional } from "../../parser/positional.ts";
 import { plural } from "../../render/text.ts";
 import type { Session, Timed } from "../../session.ts";
-import { cpusFlag, diskSizeFlag, fullCopyFlag, kernelFlag, memoryFlag, noStartFlag } from "./arguments.ts";
+import {
+  cpusFlag,
+  diskSizeFlag,
+  egressFlag,
+  fullCopyFlag,
+  kernelFlag,
+  memoryFlag,
+  noStartFlag,
+} from "./arguments.ts";
 import { printCreated } from "./created.ts";
 
 const source: Positional<string> = one("SOURCE", vmName, "the VM to fork", { complete: "vm" });
@@ -29,6 +37,8 @@ const network: Flag<string | undefined> = value(
   { default: inherited },
 );
 
+const egress = egressFlag(inherited);
+
 const countFlag: Flag<number | undefined> = value(
   "count",
   "N",
@@ -37,7 +47,7 @@ const countFlag: Flag<number | undefined> = value(
 );
 
 export const fork: Command = {
-  flags: [countFlag, cpus, memory, diskSize, kernel, network, noStartFlag, fullCopyFlag],
+  flags: [countFlag, cpus, memory, diskSize, kernel, network, egress, noStartFlag, fullCopyFlag],
   positionals: [source, name],
   description:
     "The new VM begins with the source's disk as it is now; from then on neither sees the other's changes. A running " +
@@ -65,6 +75,7 @@ export const fork: Command = {
           diskBytes: args.get(diskSize),
           kernel: pathOrName(args.get(kernel), session.context),
           network: args.get(network),
+          egress: args.get(egress),
         }),
         ...options,
       }),
