@@ -231,6 +231,13 @@ export interface VmStats {
   readonly status: VmStatus;
   readonly cpuSeconds: number | null;
   readonly hostMemoryBytes: number | null;
+  /** What went through the VM's devices since its start; null where the hypervisor does not count it. */
+  readonly io: {
+    readonly diskReadBytes: number;
+    readonly diskWrittenBytes: number;
+    readonly networkReceivedBytes: number;
+    readonly networkSentBytes: number;
+  } | null;
   readonly guest: {
     readonly loadAverage: number;
     readonly memoryTotalBytes: number;

@@ -104,7 +104,7 @@ export async function vmStats(installation: Installation, names: readonly string
 
 async function statsOf(installation: Installation, vm: VmRecord): Promise<VmStats> {
   const status = statusOf(vm);
-  const nothing = { name: vm.name, status, cpuSeconds: null, hostMemoryBytes: null, guest: null };
+  const nothing = { name: vm.name, status, cpuSeconds: null, hostMemoryBytes: null, io: null, guest: null };
   if (vm.runtime === null || (status !== "running" && status !== "paused")) return nothing;
   const hypervisor = await installation.hypervisor();
   const usage = await hypervisor.usage(machineOf(installation, vm, vm.runtime));
@@ -112,6 +112,7 @@ async function statsOf(installation: Installation, vm: VmRecord): Promise<VmStat
     ...nothing,
     cpuSeconds: usage?.cpuSeconds ?? null,
     hostMemoryBytes: usage?.residentBytes ?? null,
+    io: usage?.io ?? null,
     guest: status === "running" ? await guestMetrics(installation, vm) : null,
   };
 }

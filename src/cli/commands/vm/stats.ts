@@ -24,7 +24,8 @@ export const stats: Command = {
   positionals: [names],
   description:
     "CPU is processor time so far, or with --watch the share of one processor since the last look. " +
-    "HOST is memory taken on this host; the columns after it come from inside the guest.",
+    "HOST is memory taken on this host, READ/WRITTEN what the disk gave and took since the start, where the hypervisor " +
+    "counts it; the other columns come from inside the guest.",
   readOnly: true,
   examples: [
     { line: "ember vm stats", shows: "all VMs, once" },
@@ -75,6 +76,7 @@ function columns(sample: Sample, previous: Sample | undefined): Column<VmStats>[
     value,
     align: "right",
   });
+  const counted = sample.stats.some(({ io }) => io !== null);
   const pair = (used: number, total: number): string => `${renderSize(used)}/${renderSize(total)}`;
   return [
     { title: "NAME", value: (row) => row.name, shrink: { minimum: 8, keep: "start" } },
@@ -85,6 +87,9 @@ function columns(sample: Sample, previous: Sample | undefined): Column<VmStats>[
       guest === null ? "" : pair(guest.memoryTotalBytes - guest.memoryAvailableBytes, guest.memoryTotalBytes),
     ),
     right("DISK", ({ guest }) => (guest === null ? "" : pair(guest.diskUsedBytes, guest.diskTotalBytes))),
+    ...(counted
+      ? [right("READ/WRITTEN", ({ io }) => (io === null ? "" : pair(io.diskReadBytes, io.diskWrittenBytes)))]
+      : []),
     right("IN/OUT", ({ guest }) => (guest === null ? "" : pair(guest.receivedBytes, guest.sentBytes))),
     right("LOAD", ({ guest }) => guest?.loadAverage.toFixed(2) ?? ""),
     right("PROCS", ({ guest }) => guest?.processes.toString() ?? ""),
