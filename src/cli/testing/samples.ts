@@ -84,6 +84,7 @@ export const sampleStats = (changes: Partial<VmStats> = {}): VmStats => ({
   status: "running",
   cpuSeconds: 12.34,
   hostMemoryBytes: 300 * 1024 ** 2,
+  io: null,
   guest: {
     loadAverage: 0.5,
     memoryTotalBytes: 512 * 1024 ** 2,
