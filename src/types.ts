@@ -339,10 +339,14 @@ export interface InstallationInfo {
   readonly platform: string;
   readonly architecture: string;
   readonly initialized: boolean;
+  /** Eight hexadecimal digits: names of this installation's network interfaces, firewall tables and cgroups hold them. */
+  readonly installationId: string | null;
   readonly stateDir: string;
   readonly runtimeDir: string;
   readonly hypervisor: string | null;
   readonly hypervisorVersion: string | null;
+  /** Whether hypervisors run as users of their own in folders of their own; null where the hypervisor has no such thing. */
+  readonly confinement: { readonly confined: boolean; readonly reason: string } | null;
   /** "kvm", "hvf", "tcg", or null when not probed yet. */
   readonly accelerator: string | null;
   readonly acceleratorReason: string | null;

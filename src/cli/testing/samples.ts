@@ -103,6 +103,8 @@ export const sampleInfo: InstallationInfo = {
   platform: "linux",
   architecture: "amd64",
   initialized: true,
+  installationId: "0123abcd",
+  confinement: null,
   stateDir: "/state",
   runtimeDir: "/run/ember",
   hypervisor: "qemu",

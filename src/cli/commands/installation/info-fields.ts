@@ -12,8 +12,9 @@ export function renderInfo(info: InstallationInfo, look: Look): string {
     [
       ["version", info.version],
       ["platform", `${info.platform} ${info.architecture}`],
-      ["initialized", info.initialized ? "yes" : "no (run: ember init)"],
+      ["initialized", info.initialized ? withDetail("yes", info.installationId) : "no (run: ember init)"],
       ["hypervisor", withDetail(info.hypervisor, info.hypervisorVersion)],
+      ["confinement", info.confinement?.reason ?? null],
       ["accelerator", withDetail(info.accelerator, info.acceleratorReason)],
       ["storage", info.storage],
       ["storage path", info.storagePath],
