@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { formatAddress4, parseNetwork4 } from "../network/ipv4.ts";
 import { Database } from "../state/database.ts";
-import { insertVm, type VmRecord } from "../state/vms.ts";
+import { insertVm, userNumberOf, type VmRecord } from "../state/vms.ts";
 import { checkSubnet, freeBlock, macFor } from "./addresses.ts";
 
 let folder: string;
@@ -102,4 +102,23 @@ test("a MAC address is the VM's own and locally administered", () => {
   expect(macFor("a")).toMatch(/^52:54:00(:[0-9a-f]{2}){3}$/);
   expect(macFor("a")).toBe(macFor("a"));
   expect(macFor("a")).not.toBe(macFor("b"));
+});
+
+describe("numbers for the users of VMs", () => {
+  test("stay with a VM, belong to no other, and are given again when it is gone", () => {
+    const ids = ["a", "b", "c"].map((name, index) => {
+      insertVm(db, record(name, index * 8));
+      return Buffer.from(name).toString("hex");
+    });
+    const [a = "", b = "", c = ""] = ids;
+    expect([userNumberOf(db, a, 9), userNumberOf(db, b, 9), userNumberOf(db, a, 9)]).toEqual([0, 1, 0]);
+    db.run("DELETE FROM vms WHERE id = ?", a);
+    expect(userNumberOf(db, c, 9)).toBe(0);
+  });
+
+  test("run out with an error that says so", () => {
+    for (const name of ["a", "b"]) insertVm(db, record(name, name.charCodeAt(0) * 8));
+    userNumberOf(db, Buffer.from("a").toString("hex"), 1);
+    expect(() => userNumberOf(db, Buffer.from("b").toString("hex"), 1)).toThrow("1 VMs have a user");
+  });
 });
