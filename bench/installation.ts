@@ -76,7 +76,7 @@ export class BenchInstallation implements Disposable {
       .prepare("PRAGMA table_info(vms)")
       .all()
       .map((row) => String(row["name"]))
-      .filter((name) => !["id", "name", "block_base"].includes(name));
+      .filter((name) => !["id", "name", "block_base", "user_number"].includes(name));
     const insert = db.prepare(
       `INSERT INTO vms (id, name, block_base, ${columns.join(", ")})
        SELECT ?, ?, ?, ${columns.join(", ")} FROM vms WHERE name = 'seed'`,
