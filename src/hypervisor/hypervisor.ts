@@ -136,6 +136,12 @@ export interface Hypervisor {
   /** Post-condition: the process is gone and its sockets are removed. Throws `hypervisor-failed` if it survives. */
   kill(machine: Machine): Promise<void>;
 
+  /**
+   * Only for a driver whose `start` makes more than sockets and logs. Post-condition: nothing of that is left, however a
+   * start, a kill or the process itself ended. The process must be gone. Found by the VM's id and folders alone.
+   */
+  readonly clear?: (vmId: string, folder: string, runtimeFolder: string) => Promise<void>;
+
   /** Post-condition: no guest instruction runs until `resume`. Throws `wrong-state` when the process is gone. */
   pause(machine: Machine): Promise<void>;
 

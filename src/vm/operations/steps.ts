@@ -31,11 +31,14 @@ export function removeFolder(installation: Installation, vmId: string): void {
   rmSync(installation.paths.vmFolder(vmId), { recursive: true, force: true });
 }
 
-/** Post-condition: no hypervisor of that VM is left, whatever the database says of it. */
+/** Post-condition: no hypervisor of that VM is left, and nothing it was given, whatever the database says of it. */
 export async function killMachine(installation: Installation, vmId: string): Promise<void> {
   const hypervisor = await installation.hypervisor();
-  const machine = hypervisor.find(vmId, installation.paths.vmFolder(vmId), installation.paths.runtimeDir);
+  const { runtimeDir } = installation.paths;
+  const folder = installation.paths.vmFolder(vmId);
+  const machine = hypervisor.find(vmId, folder, runtimeDir);
   if (machine !== undefined) await hypervisor.kill(machine);
+  await hypervisor.clear?.(vmId, folder, runtimeDir);
 }
 
 /** The steps that leave a VM without a process: shared by stop and delete. */
