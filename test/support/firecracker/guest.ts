@@ -1,0 +1,102 @@
+import type { ChildProcess } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { statSync } from "node:fs";
+import { findProgram, spawnBound } from "./programs.ts";
+import { driveNode, qemuCommand } from "./qemu-arguments.ts";
+import { Qmp, type QmpEvent, record } from "./qmp.ts";
+import type { Resources } from "./resources.ts";
+
+const mib = 1024 ** 2;
+
+/** The running guest. */
+export class Guest {
+  readonly #child: ChildProcess;
+  readonly #qmp: Qmp;
+  readonly #vm: Resources;
+
+  private constructor(child: ChildProcess, qmp: Qmp, vm: Resources) {
+    this.#child = child;
+    this.#qmp = qmp;
+    this.#vm = vm;
+  }
+
+  /** `ended` is told the exit status that Firecracker would have. */
+  static async start(vm: Resources, ended: (status: number) => void): Promise<Guest> {
+    const monitor = `fc-double-${randomUUID()}`;
+    const { args, files } = qemuCommand(vm, monitor);
+    const program = findProgram("qemu-system-x86_64");
+    if (program === undefined) throw new Error("the double needs qemu-system-x86_64");
+    const child = spawnBound(program, args, { stdio: ["inherit", "inherit", "inherit", ...files] });
+    child.on("exit", () => ended(1));
+    const running = (): boolean => child.exitCode === null && child.signalCode === null;
+    const qmp: Qmp = await Qmp.connect(monitor, running, (event) => {
+      // A guest that has powered off stays, as one does on x86-64 without a power switch: it is halted.
+      if (isReset(event)) {
+        child.removeAllListeners("exit");
+        child.on("exit", () => ended(0));
+        void qmp.execute("quit").catch(() => undefined); // it may be gone before it answers
+      }
+    });
+    const guest = new Guest(child, qmp, vm);
+    if (vm.balloon !== undefined) await guest.setBalloon(Number(vm.balloon["amount_mib"]));
+    return guest;
+  }
+
+  /** Ends it at once. */
+  kill(): void {
+    this.#child.removeAllListeners("exit");
+    this.#child.kill("SIGKILL");
+  }
+
+  async pause(): Promise<void> {
+    await this.#qmp.execute("stop");
+  }
+
+  async resume(): Promise<void> {
+    await this.#qmp.execute("cont");
+  }
+
+  async sendCtrlAltDel(): Promise<void> {
+    const keys = ["ctrl", "alt", "delete"].map((data) => ({ type: "qcode", data }));
+    await this.#qmp.execute("send-key", { keys });
+  }
+
+  /** The drive's file may have another size now. */
+  async resizeDrive(index: number): Promise<void> {
+    const path = this.#vm.jail.resolve(String(this.#vm.drives[index]?.["path_on_host"]));
+    await this.#qmp.execute("block_resize", { "node-name": driveNode(index), size: statSync(path).size });
+  }
+
+  async setBalloon(amountMib: number): Promise<void> {
+    const memory = Number(this.#vm.machine["mem_size_mib"]);
+    await this.#qmp.execute("balloon", { value: (memory - amountMib) * mib });
+  }
+
+  /** How much the balloon holds, in MiB, and what the guest tells of its memory, if it does. */
+  async balloon(): Promise<{ actualMib: number; stats: Readonly<Record<string, unknown>> }> {
+    const actual = Number(record(await this.#qmp.execute("query-balloon"))["actual"]);
+    const path = "/machine/peripheral/balloon";
+    const found = record(await this.#qmp.execute("qom-get", { path, property: "guest-stats" }));
+    const actualMib = Number(this.#vm.machine["mem_size_mib"]) - Math.round(actual / mib);
+    return { actualMib, stats: record(found["stats"]) };
+  }
+
+  async pollBalloon(seconds: number): Promise<void> {
+    const path = "/machine/peripheral/balloon";
+    await this.#qmp.execute("qom-set", { path, property: "guest-stats-polling-interval", value: seconds });
+  }
+
+  /** Counters of each drive, in order. */
+  async blockStatistics(): Promise<Readonly<Record<string, unknown>>[]> {
+    const found = await this.#qmp.execute("query-blockstats");
+    const devices = Array.isArray(found) ? found.map(record) : [];
+    return this.#vm.drives.map((_, index) => {
+      const device = devices.find((candidate) => candidate["node-name"] === driveNode(index));
+      return record(device?.["stats"]);
+    });
+  }
+}
+
+function isReset({ name, data }: QmpEvent): boolean {
+  return name === "SHUTDOWN" && data["reason"] === "guest-reset";
+}

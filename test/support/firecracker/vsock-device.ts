@@ -1,0 +1,57 @@
+import type { ChildProcess } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync, unlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Refusal, systemErrorWords } from "./answers.ts";
+import { connectUnix } from "./libc.ts";
+import { findVsockProgram, spawnBound } from "./programs.ts";
+
+export interface VsockDevice {
+  /** The connection to the device, for QEMU to inherit. */
+  readonly fd: number;
+  /** Makes room for another device at the same path, as Firecracker does when it is told anew. */
+  replace(): Promise<void>;
+}
+
+const failed =
+  "Vsock config error: Cannot create backend for vsock device: Error binding to the host-side Unix socket:";
+
+/**
+ * A vsock device outside QEMU (vhost-user), which listens at `path` from now on and speaks Firecracker's protocol
+ * there. Its socket stays when it ends, as Firecracker's does.
+ */
+export async function startVsockDevice(path: string, cid: number): Promise<VsockDevice> {
+  if (existsSync(path)) throw new Refusal(`${failed} ${systemErrorWords("EADDRINUSE")}`);
+  const program = findVsockProgram();
+  if (program === undefined)
+    throw new Refusal("the double has no vsock device: run scripts/vhost-device-vsock");
+  // QEMU's side is there only until it is connected, so nothing stays when this process is killed.
+  const folder = mkdtempSync(join(tmpdir(), "fc-double-"));
+  try {
+    const inner = join(folder, "vhost");
+    const child = spawnBound(program, ["--guest-cid", `${cid}`, "--socket", inner, "--uds-path", path], {
+      stdio: ["ignore", "ignore", "ignore"],
+    });
+    await listening(child, inner, path);
+    const fd = connectUnix(inner);
+    return {
+      fd,
+      replace: async () => {
+        child.kill("SIGKILL");
+        if (existsSync(path)) unlinkSync(path);
+      },
+    };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function listening(child: ChildProcess, inner: string, path: string): Promise<void> {
+  for (let tries = 0; tries < 500; tries++) {
+    if (child.exitCode !== null) break;
+    if (existsSync(inner) && existsSync(path)) return;
+    await Bun.sleep(10);
+  }
+  child.kill("SIGKILL");
+  throw new Refusal(`${failed} ${systemErrorWords("ENOENT")}`);
+}
