@@ -3,6 +3,7 @@ import { type Answer, codeOf, done, json, Refusal, systemErrorWords } from "./an
 import type { Body } from "./body-types.ts";
 import { Guest } from "./guest.ts";
 import type { Jail } from "./jail.ts";
+import { kernelFault } from "./kernel-file.ts";
 import type { Log } from "./log.ts";
 import { type DeviceCounters, Metrics } from "./metrics.ts";
 import type { Action, Call } from "./requests.ts";
@@ -176,7 +177,8 @@ export class MicroVm {
     if (bootSource === undefined) {
       throw new Refusal("Start microvm error: Cannot start microvm without kernel configuration.");
     }
-    const fault = kernelFault(readFileSync(jail.resolve(String(bootSource["kernel_image_path"]))));
+    const kernel = readFileSync(jail.resolve(String(bootSource["kernel_image_path"])));
+    const fault = kernelFault(kernel, Number(this.#vm.machine["mem_size_mib"]) * 1024 ** 2);
     if (fault !== undefined) throw new Refusal(`Start microvm error: ${fault}`);
     if (serialPath !== undefined) closeSync(openSync(jail.resolve(serialPath), "a"));
     this.#guest = await Guest.start(this.#vm, this.#instance.exit);
@@ -328,12 +330,3 @@ const guestStatistics = {
   hugetlb_allocations: "stat-htlb-pgalloc",
   hugetlb_failures: "stat-htlb-pgfail",
 } as const;
-
-/** What Firecracker says of a file that is no uncompressed ELF kernel for x86-64. */
-function kernelFault(kernel: Buffer): string | undefined {
-  const failed = "Cannot load kernel due to invalid memory configuration or invalid kernel image:";
-  if (kernel.length < 64) return `${failed} Kernel Loader: failed to load ELF kernel image`;
-  if (kernel.toString("latin1", 0, 4) !== "\x7fELF")
-    return `${failed} Kernel Loader: failed to load ELF kernel image`;
-  return undefined;
-}

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { request } from "node:http";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -25,7 +26,7 @@ export class FirecrackerSession implements AsyncDisposable {
     });
   }
 
-  /** Started, and its socket is there. */
+  /** Started, and its socket takes connections: it is there a moment before it does. */
   static async start(
     program: string,
     args: readonly string[] = [],
@@ -39,7 +40,7 @@ export class FirecrackerSession implements AsyncDisposable {
       stdio: ["ignore", output, output],
     });
     const session = new FirecrackerSession(folder, child);
-    for (let tries = 0; tries < 500 && !existsSync(session.socket); tries++) {
+    for (let tries = 0; tries < 500 && !(await accepts(session.socket)); tries++) {
       if (child.exitCode !== null) break;
       await Bun.sleep(10);
     }
@@ -69,7 +70,10 @@ export class FirecrackerSession implements AsyncDisposable {
         );
       });
       sent.setTimeout(timeoutMs, () => sent.destroy(new Error("no answer in time")));
-      sent.on("error", reject);
+      sent.on("error", (cause) => {
+        const how = `${method} ${path} of ${this.child.spawnfile} failed, status ${this.child.exitCode}`;
+        reject(new Error(`${how}: ${cause.message}\n${this.output.slice(-1000)}`, { cause }));
+      });
       sent.end(text);
     });
   }
@@ -86,4 +90,15 @@ export class FirecrackerSession implements AsyncDisposable {
     await this.ended;
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+function accepts(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
 }
