@@ -32,8 +32,13 @@ export interface CommandOptions {
 export class TestInstallation implements AsyncDisposable {
   readonly stateDir: string;
   readonly #home: string;
+  readonly #toolFolder: string | undefined;
+  /** Ids that `init` gave: what is left on the host's network carries them. */
+  readonly #ids: string[] = [];
 
-  constructor(options: { readonly folderName?: string } = {}) {
+  /** `toolFolder` comes first in PATH. */
+  constructor(options: { readonly folderName?: string; readonly toolFolder?: string | undefined } = {}) {
+    this.#toolFolder = options.toolFolder;
     this.#home = mkdtempSync(join(tmpdir(), "ember-e2e-"));
     this.stateDir = join(this.#home, options.folderName ?? "state");
     mkdirSync(sharedCache, { recursive: true });
@@ -47,6 +52,7 @@ export class TestInstallation implements AsyncDisposable {
   /** Runs `ember ARGS...`, which must succeed; returns its standard output without the last line end. */
   async ok(args: readonly string[], options: CommandOptions = {}): Promise<string> {
     const result = await this.run(args, options);
+    if (args[0] === "init") await this.#noteId();
     if (result.status !== 0) {
       throw new Error(
         `ember ${args.join(" ")} ended with ${result.status}: ${result.stderr}${result.stdout}`,
@@ -67,16 +73,29 @@ export class TestInstallation implements AsyncDisposable {
 
   get environment(): Record<string, string> {
     return {
-      PATH: process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin",
+      PATH: [this.#toolFolder, process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin"]
+        .filter((folder) => folder !== undefined)
+        .join(":"),
       HOME: this.#home,
       EMBER_STATE_DIR: this.stateDir,
       EMBER_CACHE_DIR: sharedCache,
     };
   }
 
-  /** What this installation left on the host: processes, mounts, loop devices. Empty when all is well. */
+  /** What this installation left on the host: processes, mounts, loop devices, networks. Empty when all is well. */
   leftovers(): string[] {
-    return [...processesNaming(this.#home), ...mountsBelow(this.#home), ...loopDevicesOn(this.#home)];
+    return [
+      ...processesNaming(this.#home),
+      ...mountsBelow(this.#home),
+      ...loopDevicesOn(this.#home),
+      ...this.#ids.flatMap(networkOf),
+    ];
+  }
+
+  async #noteId(): Promise<void> {
+    const { stdout } = await this.run(["info", "--format", "json"]);
+    const id = /"installationId": ?"([0-9a-f]{8})"/.exec(stdout)?.[1];
+    if (id !== undefined) this.#ids.push(id);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -145,6 +164,18 @@ function loopDevicesOn(folder: string): string[] {
     .stdout.split("\n")
     .filter((line) => line.includes(folder))
     .map((line) => `loop ${line.trim().split(/\s+/)[0]}`);
+}
+
+/** Interfaces, firewall tables and rules that carry an installation's id, in this network namespace. */
+function networkOf(id: string): string[] {
+  const interfaces = readdirSync("/sys/class/net").filter((name) => name.startsWith(`e${id.slice(0, 4)}`));
+  const rules = [["nft", "list", "ruleset"], ["iptables-save"], ["iptables-legacy-save"]].flatMap(
+    ([command = "", ...args]) => spawnSync(command, args, { encoding: "utf8" }).stdout?.split("\n") ?? [],
+  );
+  return [
+    ...interfaces.map((name) => `interface ${name}`),
+    ...rules.filter((line) => line.includes(id)).map((line) => `firewall ${line.trim()}`),
+  ];
 }
 
 /** Processes of QEMU that belong to an installation, wherever its state folder is: their working folder tells. */
