@@ -35,6 +35,7 @@ const words: Readonly<Record<string, readonly [number, string]>> = {
   ENAMETOOLONG: [36, "File name too long"],
   ELOOP: [40, "Too many levels of symbolic links"],
   EADDRINUSE: [98, "Address already in use"],
+  ECONNREFUSED: [111, "Connection refused"],
 };
 
 /** A system error in Rust's words. */

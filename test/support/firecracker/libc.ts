@@ -1,4 +1,5 @@
 import { dlopen, FFIType, read } from "bun:ffi";
+import { closeSync } from "node:fs";
 import { codeOfNumber } from "./answers.ts";
 
 const { symbols } = dlopen("libc.so.6", {
@@ -20,8 +21,8 @@ export function ioctl(fd: number, request: number, argument: Buffer): string | u
   return codeOfResult(symbols.ioctl(fd, request, argument));
 }
 
-/** A socket connected to the one at `path`, for another process to inherit. */
-export function connectUnix(path: string): number {
+/** A socket connected to the one at `path`, for another process to inherit; undefined while nobody listens there. */
+export function connectUnix(path: string): number | undefined {
   const family = 1;
   const stream = 1;
   const fd = symbols.socket(family, stream, 0);
@@ -29,6 +30,8 @@ export function connectUnix(path: string): number {
   address.writeUInt16LE(family, 0);
   address.write(path, 2, 107);
   const fault = codeOfResult(fd < 0 ? fd : symbols.connect(fd, address, address.length));
+  if (fault !== undefined && fd >= 0) closeSync(fd);
+  if (fault === "ECONNREFUSED" || fault === "ENOENT") return undefined;
   if (fault !== undefined) throw new Error(`connecting to ${path} failed: ${fault}`);
   return fd;
 }

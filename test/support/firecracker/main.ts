@@ -126,10 +126,11 @@ async function perform(microVm: MicroVm, log: Log, request: ApiRequest): Promise
     log.info("fc_api", `The request was executed successfully. Status code: ${result.status}.`);
     return { ...result, deprecated: call.deprecated };
   } catch (error) {
-    if (!(error instanceof Refusal || error instanceof BodyError)) throw error;
+    const known = error instanceof Refusal || error instanceof BodyError;
+    const message = known ? error.message : `the double failed: ${error}`;
     microVm.metrics.count(request, true);
-    log.error("fc_api", `Received Error. Status code: 400 Bad Request. Message: ${error.message}`);
-    return refusal(error.message);
+    log.error("fc_api", `Received Error. Status code: 400 Bad Request. Message: ${message}`);
+    return refusal(message);
   }
 }
 

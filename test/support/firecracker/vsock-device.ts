@@ -32,8 +32,7 @@ export async function startVsockDevice(path: string, cid: number): Promise<Vsock
     const child = spawnBound(program, ["--guest-cid", `${cid}`, "--socket", inner, "--uds-path", path], {
       stdio: ["ignore", "ignore", "ignore"],
     });
-    await listening(child, inner, path);
-    const fd = connectUnix(inner);
+    const fd = await connected(child, inner, path);
     return {
       fd,
       replace: async () => {
@@ -46,10 +45,12 @@ export async function startVsockDevice(path: string, cid: number): Promise<Vsock
   }
 }
 
-async function listening(child: ChildProcess, inner: string, path: string): Promise<void> {
+/** The connection to the device, as soon as it listens on both sides. */
+async function connected(child: ChildProcess, inner: string, path: string): Promise<number> {
   for (let tries = 0; tries < 500; tries++) {
     if (child.exitCode !== null) break;
-    if (existsSync(inner) && existsSync(path)) return;
+    const fd = existsSync(path) ? connectUnix(inner) : undefined;
+    if (fd !== undefined) return fd;
     await Bun.sleep(10);
   }
   child.kill("SIGKILL");
