@@ -27,8 +27,9 @@ const owner = { uid: 12_345, gid: 12_346 };
 const folders: string[] = [];
 const pids: number[] = [];
 
-afterEach(() => {
+afterEach(async () => {
   for (const pid of pids.splice(0)) killIfThere(pid);
+  await waitFor(() => processesOf(owner.uid).length === 0);
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
 });
 
@@ -147,7 +148,7 @@ async function waitFor(condition: () => boolean): Promise<void> {
 /** What the kernel says of a jailed process. */
 function facts(pid: number): Record<string, unknown> {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  const line = (name: string): string => new RegExp(`^${name}:\\s*(.*)$`, "m").exec(status)?.[1] ?? "";
+  const line = (name: string): string => new RegExp(`^${name}:[ \\t]*(.*)$`, "m").exec(status)?.[1] ?? "";
   const limits = readFileSync(`/proc/${pid}/limits`, "utf8");
   return {
     ...{ name: line("Name"), uid: line("Uid"), gid: line("Gid"), groups: line("Groups") },
