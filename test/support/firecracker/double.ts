@@ -1,5 +1,8 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+
+export { type ApiDescription, describeApi } from "./api-description.ts";
+
 import { findProgram, findVsockProgram } from "./programs.ts";
 
 export interface FirecrackerDouble {
