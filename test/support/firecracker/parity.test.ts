@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { makeBzImage } from "../../../src/kernel/testing/fake-kernel.ts";
 import { skipUnless } from "../require.ts";
 import { tinyKernel } from "../tiny-kernel.ts";
-import { firecrackerDouble } from "./double.ts";
+import { describeApi, firecrackerDouble } from "./double.ts";
 import { fresh, malformed, type Request, running, settings } from "./exchanges.ts";
 import { type Exchange, FirecrackerSession } from "./session.ts";
 
@@ -77,3 +77,25 @@ for (const [what, requests] of [
     60_000,
   );
 }
+
+test.skipIf(noDouble)(
+  "every request that is done, and its answer, is as the API describes it",
+  async () => {
+    const api = describeApi();
+    const requests = [...fresh, ...settings, ...running];
+    const answers = Object.values(await answersOf(double.firecracker, requests));
+    const good = requests.flatMap(([method, path, body], index) => {
+      const answer = answers[index];
+      if (answer === undefined || answer.status >= 400) return [];
+      return [{ method, path: path.replace(/(.)\/$/, "$1"), body, answer }];
+    });
+    expect(good.length).toBeGreaterThan(25);
+    const faults = good.flatMap(({ method, path, body, answer: { status, body: text } }) =>
+      api.checkExchange(method, path, parsed(body), status, text === "" ? undefined : JSON.parse(text)),
+    );
+    expect(faults).toEqual([]);
+  },
+  60_000,
+);
+
+const parsed = (body: unknown): unknown => (typeof body === "string" ? JSON.parse(body) : body);
