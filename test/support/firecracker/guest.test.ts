@@ -1,124 +1,50 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, truncateSync } from "node:fs";
 import { join } from "node:path";
-import { hostArchitecture } from "../../../src/guest/binary/architecture.ts";
-import { readGuestBinary } from "../../../src/guest/binary/on-disk.ts";
 import { connectAgent } from "../../../src/guest/connect.ts";
-import { identityJson } from "../../../src/guest/identity.ts";
-import { buildBaseInitrd } from "../../../src/guest/initrd/base.ts";
-import { composeInitrd } from "../../../src/guest/initrd/compose.ts";
-import { makeKeyPair } from "../../../src/guest/keys.ts";
+import { openControl } from "../../../src/guest/control.ts";
 import { waitForAgent } from "../../../src/guest/ready.ts";
-import { pullPreset } from "../../../src/kernel/presets.ts";
-import type { Kernel } from "../../../src/kernel/record.ts";
-import { sharedCache } from "../ember.ts";
 import { skipUnless } from "../require.ts";
-import { writeBusyboxTar } from "../rootfs.ts";
 import { tinyKernel } from "../tiny-kernel.ts";
+import { DebianGuest, vmId } from "./debian-guest.ts";
 import { firecrackerDouble } from "./double.ts";
+import { TestNamespace } from "./namespace.ts";
+import { record } from "./qmp.ts";
 import { FirecrackerSession } from "./session.ts";
 
 const double = firecrackerDouble();
+const root = process.getuid?.() === 0;
 const skip = skipUnless("firecracker-double", double.available, double.reason ?? "");
-const work = mkdtempSync(join(tmpdir(), "fc-guest-"));
-const disk = join(work, "disk.ext4");
-const hostKey = makeKeyPair("host");
-const clientKey = makeKeyPair("client");
-let kernel: Kernel;
+const notRoot = skipUnless("root", root, "network namespaces need root");
+let guest: DebianGuest;
 
 beforeAll(async () => {
-  if (skip) return;
-  const places = { kernelsDir: join(work, "kernels"), cacheDir: sharedCache };
-  kernel = await pullPreset(places, "debian", {});
-  makeDisk();
-  await makeInitrd();
+  if (!skip) guest = await DebianGuest.make();
 }, 240_000);
+afterAll(() => guest?.[Symbol.dispose]());
 
-afterAll(() => rmSync(work, { recursive: true, force: true }));
-
-function makeDisk(): void {
-  const tree = join(work, "tree");
-  mkdirSync(tree);
-  writeBusyboxTar(join(work, "root.tar"));
-  spawnSync("tar", ["-xf", join(work, "root.tar"), "-C", tree]);
-  const made = spawnSync("mke2fs", ["-q", "-t", "ext4", "-d", tree, disk, "64M"]);
-  if (made.status !== 0) throw new Error(`mke2fs failed: ${made.stderr}`);
-}
-
-async function makeInitrd(): Promise<void> {
-  const guestBinary = readGuestBinary(hostArchitecture());
-  const base = buildBaseInitrd({ guestBinary, archive: kernel.archive, folder: join(work, "initrd-base") });
-  const identity = identityJson({
-    vmId: "abc123",
-    hostname: "double",
-    bootTimeMs: Date.now(),
-    root: { device: "/dev/vda", fsType: "ext4", readOnly: false },
-    network: null,
-    hosts: [],
-    agent: {
-      listen: ["vsock:1022"],
-      hostKey: hostKey.privateKey,
-      authorizedKeys: [clientKey.publicKey],
-    },
-    process: {
-      ...{ mode: "none", argv: [], explicit: false, env: [], user: "" },
-      ...{ workdir: "", stopSignal: "SIGTERM", onExit: "stay" },
-    },
-    sessionUser: "",
-    powerOff: "reboot",
-  });
-  await composeInitrd(base, identity, join(work, "initrd"));
-}
-
-/** The guest of this test, started, with its vsock at "v.sock". */
-async function boot(session: FirecrackerSession): Promise<void> {
-  await session.ask("PUT", "/machine-config", { vcpu_count: 1, mem_size_mib: 256 });
-  await session.ask("PUT", "/boot-source", {
-    kernel_image_path: kernel.bootPath,
-    initrd_path: join(work, "initrd"),
-    boot_args: "console=ttyS0 reboot=k panic=-1",
-  });
-  await session.ask("PUT", "/drives/rootfs", {
-    drive_id: "rootfs",
-    is_root_device: false,
-    path_on_host: disk,
-  });
-  await session.ask("PUT", "/vsock", { guest_cid: 3, uds_path: "v.sock" });
-  await session.ask("PUT", "/entropy", {});
-  await session.ask("PUT", "/metrics", { metrics_path: "metrics" });
-  await session.ask("PUT", "/actions", { action_type: "InstanceStart" });
-}
-
-function agentOf(session: FirecrackerSession) {
-  return {
-    endpoint: { kind: "vsock-uds", path: join(session.folder, "v.sock"), port: 1022 },
-    hostPublicKey: hostKey.publicKey,
-    clientPrivateKey: clientKey.privateKey,
-    user: "root",
-  } as const;
+async function booted(session: FirecrackerSession): Promise<void> {
+  const isAlive = (): boolean => session.child.exitCode === null;
+  const ready = await waitForAgent(guest.agent(session), { vmId, timeoutMs: 50_000, isAlive });
+  expect(ready.vmId).toBe(vmId);
 }
 
 test.skipIf(skip)(
   "a guest boots, its agent answers over vsock, also after a pause, and Ctrl+Alt+Del ends it",
   async () => {
-    await using session = await FirecrackerSession.start(double.firecracker, ["--id", "abc123"]);
-    await boot(session);
-    const isAlive = (): boolean => session.child.exitCode === null;
-    const limits = { vmId: "abc123", timeoutMs: 50_000, isAlive };
-    expect((await waitForAgent(agentOf(session), limits)).vmId).toBe("abc123");
-    expect(await session.ask("GET", "/")).toMatchObject({ state: "Running", id: "abc123" });
+    await using session = await FirecrackerSession.start(double.firecracker, ["--id", vmId]);
+    await guest.boot(session, null);
+    await booted(session);
+    expect(await session.ask("GET", "/")).toMatchObject({ state: "Running", id: vmId });
 
     await session.ask("PATCH", "/vm", { state: "Paused" });
-    await session.ask("PATCH", "/vm", { state: "Paused" });
-    expect(await session.ask("GET", "/")).toMatchObject({ state: "Paused" });
+    await expect(connectAgent(guest.agent(session), { timeoutMs: 500 })).rejects.toThrow();
     await session.ask("PATCH", "/vm", { state: "Resumed" });
-    await using agent = await connectAgent(agentOf(session));
-    expect(agent).toBeDefined();
+    await using agent = await connectAgent(guest.agent(session));
+    expect(agent.fault).toBeUndefined();
 
-    truncateSync(disk, 128 * 1024 ** 2);
-    await session.ask("PATCH", "/drives/rootfs", { drive_id: "rootfs", path_on_host: disk });
+    truncateSync(guest.disk, 128 * 1024 ** 2);
+    await session.ask("PATCH", "/drives/rootfs", { drive_id: "rootfs", path_on_host: guest.disk });
     await waitFor(() => session.output.includes("new size: 262144 512-byte logical blocks"));
 
     await session.ask("PUT", "/actions", { action_type: "FlushMetrics" });
@@ -128,6 +54,35 @@ test.skipIf(skip)(
 
     await session.ask("PUT", "/actions", { action_type: "SendCtrlAltDel" });
     expect(await session.ended).toBe(0);
+  },
+  100_000,
+);
+
+test.skipIf(skip || notRoot)(
+  "a guest's packets go through its TAP, its balloon tells of its memory, and powered off it stays",
+  async () => {
+    using namespace = new TestNamespace("guest");
+    namespace.ip("tuntap", "add", "vm0", "mode", "tap");
+    namespace.ip("addr", "add", "10.99.0.1/24", "dev", "vm0");
+    namespace.ip("link", "set", "vm0", "up");
+    await using session = await FirecrackerSession.start(namespace.wrap(double.firecracker));
+    const network = { mac: "06:00:00:00:00:01", address: "10.99.0.2/24", gateway: "10.99.0.1" };
+    await guest.boot(session, { ...network, resolvers: [], mtu: 1500, searchDomains: [] }, "vm0");
+    await booted(session);
+    expect(namespace.run("ping", "-c", "1", "-W", "5", "10.99.0.2")).toBe(0);
+
+    await session.ask("PATCH", "/balloon", { amount_mib: 64 });
+    const statistics = async (): Promise<Readonly<Record<string, unknown>>> =>
+      record(await session.ask("GET", "/balloon/statistics"));
+    await waitFor(async () => (await statistics())["actual_mib"] === 64);
+    await waitFor(async () => Number((await statistics())["total_memory"]) > 100 * 1024 ** 2);
+
+    await using agent = await connectAgent(guest.agent(session));
+    await using control = await openControl(agent);
+    await control.shutdown({ timeoutMs: 1000 });
+    await waitFor(() => session.output.includes("reboot: Power down"));
+    expect(await session.ask("GET", "/")).toMatchObject({ state: "Running" });
+    expect(session.child.exitCode).toBeNull();
   },
   100_000,
 );
@@ -149,9 +104,9 @@ test.skipIf(skip)(
   30_000,
 );
 
-async function waitFor(condition: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 600; tries++) {
-    if (condition()) return;
+async function waitFor(condition: () => boolean | Promise<boolean>): Promise<void> {
+  for (let tries = 0; tries < 400; tries++) {
+    if (await condition()) return;
     await Bun.sleep(50);
   }
   throw new Error("it did not come to pass");

@@ -8,11 +8,27 @@ import type { Resources } from "./resources.ts";
 
 const mib = 1024 ** 2;
 
+type Values = Readonly<Record<string, unknown>>;
+
+interface BalloonState {
+  /** How much the balloon holds. */
+  readonly actualMib: number;
+  /** What the guest tells of its memory, if it does. */
+  readonly stats: Values;
+}
+
+interface Paused {
+  readonly balloon: BalloonState | undefined;
+  readonly blocks: Values[];
+  readonly later: (readonly [command: string, values: Values])[];
+}
+
 /** The running guest. */
 export class Guest {
   readonly #child: ChildProcess;
   readonly #qmp: Qmp;
   readonly #vm: Resources;
+  #paused: Paused | undefined;
 
   private constructor(child: ChildProcess, qmp: Qmp, vm: Resources) {
     this.#child = child;
@@ -48,32 +64,48 @@ export class Guest {
     this.#child.kill("SIGKILL");
   }
 
+  /**
+   * Stops QEMU as a process. Its own way to stop tells the vsock device, which then dies of the next connection; this
+   * way connections wait for the guest, as with Firecracker. Until `resume`, counters are those of now, and what is
+   * done to the guest waits: it could not notice before anyway.
+   */
   async pause(): Promise<void> {
-    await this.#qmp.execute("stop");
+    if (this.#paused !== undefined) return;
+    const balloon = this.#vm.balloon === undefined ? undefined : await this.balloon();
+    this.#paused = { balloon, blocks: await this.blockStatistics(), later: [] };
+    this.#child.kill("SIGSTOP");
   }
 
   async resume(): Promise<void> {
-    await this.#qmp.execute("cont");
+    const later = this.#paused?.later ?? [];
+    this.#paused = undefined;
+    this.#child.kill("SIGCONT");
+    for (const [command, values] of later) await this.#qmp.execute(command, values);
+  }
+
+  async #affect(command: string, values: Values): Promise<void> {
+    if (this.#paused === undefined) await this.#qmp.execute(command, values);
+    else this.#paused.later.push([command, values]);
   }
 
   async sendCtrlAltDel(): Promise<void> {
     const keys = ["ctrl", "alt", "delete"].map((data) => ({ type: "qcode", data }));
-    await this.#qmp.execute("send-key", { keys });
+    await this.#affect("send-key", { keys });
   }
 
   /** The drive's file may have another size now. */
   async resizeDrive(index: number): Promise<void> {
     const path = this.#vm.jail.resolve(String(this.#vm.drives[index]?.["path_on_host"]));
-    await this.#qmp.execute("block_resize", { "node-name": driveNode(index), size: statSync(path).size });
+    await this.#affect("block_resize", { "node-name": driveNode(index), size: statSync(path).size });
   }
 
   async setBalloon(amountMib: number): Promise<void> {
     const memory = Number(this.#vm.machine["mem_size_mib"]);
-    await this.#qmp.execute("balloon", { value: (memory - amountMib) * mib });
+    await this.#affect("balloon", { value: (memory - amountMib) * mib });
   }
 
-  /** How much the balloon holds, in MiB, and what the guest tells of its memory, if it does. */
-  async balloon(): Promise<{ actualMib: number; stats: Readonly<Record<string, unknown>> }> {
+  async balloon(): Promise<BalloonState> {
+    if (this.#paused?.balloon !== undefined) return this.#paused.balloon;
     const actual = Number(record(await this.#qmp.execute("query-balloon"))["actual"]);
     const path = "/machine/peripheral/balloon";
     const found = record(await this.#qmp.execute("qom-get", { path, property: "guest-stats" }));
@@ -83,11 +115,12 @@ export class Guest {
 
   async pollBalloon(seconds: number): Promise<void> {
     const path = "/machine/peripheral/balloon";
-    await this.#qmp.execute("qom-set", { path, property: "guest-stats-polling-interval", value: seconds });
+    await this.#affect("qom-set", { path, property: "guest-stats-polling-interval", value: seconds });
   }
 
   /** Counters of each drive, in order. */
-  async blockStatistics(): Promise<Readonly<Record<string, unknown>>[]> {
+  async blockStatistics(): Promise<Values[]> {
+    if (this.#paused !== undefined) return this.#paused.blocks;
     const found = await this.#qmp.execute("query-blockstats");
     const devices = Array.isArray(found) ? found.map(record) : [];
     return this.#vm.drives.map((_, index) => {

@@ -1,10 +1,11 @@
 import type { ChildProcess } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, unlinkSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync, unlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Refusal, systemErrorWords } from "./answers.ts";
 import { connectUnix } from "./libc.ts";
 import { findVsockProgram, spawnBound } from "./programs.ts";
+import { proxyVsock } from "./vsock-proxy.ts";
 
 export interface VsockDevice {
   /** The connection to the device, for QEMU to inherit. */
@@ -15,10 +16,11 @@ export interface VsockDevice {
 
 const failed =
   "Vsock config error: Cannot create backend for vsock device: Error binding to the host-side Unix socket:";
+const O_PATH = 0x200000;
 
 /**
- * A vsock device outside QEMU (vhost-user), which listens at `path` from now on and speaks Firecracker's protocol
- * there. Its socket stays when it ends, as Firecracker's does.
+ * A vsock device outside QEMU (vhost-user), which is reached at `path` from now on by Firecracker's protocol. The socket
+ * stays when the process ends, as Firecracker's does.
  */
 export async function startVsockDevice(path: string, cid: number): Promise<VsockDevice> {
   if (existsSync(path)) throw new Refusal(`${failed} ${systemErrorWords("EADDRINUSE")}`);
@@ -33,10 +35,17 @@ export async function startVsockDevice(path: string, cid: number): Promise<Vsock
       stdio: ["ignore", "ignore", "ignore"],
     });
     const fd = await connected(child, inner, path);
+    // The device goes on to find the sockets of the host's listeners by its path, but its own is taken over.
+    const taken = openSync(path, O_PATH);
+    unlinkSync(path);
+    const proxy = await proxyVsock(path, `/proc/self/fd/${taken}`);
     return {
       fd,
       replace: async () => {
         child.kill("SIGKILL");
+        closeSync(fd);
+        closeSync(taken);
+        await new Promise((resolve) => proxy.close(resolve));
         if (existsSync(path)) unlinkSync(path);
       },
     };
