@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { readdirSync, readFileSync, truncateSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { connectAgent } from "../../../src/guest/connect.ts";
 import { openControl } from "../../../src/guest/control.ts";
@@ -54,6 +54,8 @@ test.skipIf(skip)(
 
     await session.ask("PUT", "/actions", { action_type: "SendCtrlAltDel" });
     expect(await session.ended).toBe(0);
+    // Firecracker leaves its sockets.
+    expect(existsSync(session.socket) && existsSync(join(session.folder, "v.sock"))).toBe(true);
   },
   100_000,
 );
