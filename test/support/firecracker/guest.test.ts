@@ -90,7 +90,7 @@ test.skipIf(skip || notRoot)(
 );
 
 test.skipIf(skip)(
-  "QEMU and the vsock device go with the double, also when it is killed",
+  "QEMU and the vsock device go with the double, also when it is killed while they are paused",
   async () => {
     await using session = await FirecrackerSession.start(double.firecracker);
     await Bun.write(join(session.folder, "kernel"), tinyKernel("hello from nowhere"));
@@ -100,6 +100,7 @@ test.skipIf(skip)(
     await waitFor(() => session.output.includes("hello from nowhere"));
     const children = childrenOf(session.child.pid);
     expect(children.map((pid) => programOf(pid)).sort()).toEqual(["qemu-system-x86", "vhost-device-vs"]);
+    await session.ask("PATCH", "/vm", { state: "Paused" });
     session.child.kill("SIGKILL");
     await waitFor(() => children.every((pid) => programOf(pid) === ""));
   },

@@ -1,6 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { statSync } from "node:fs";
+import { driveSize } from "./drive-file.ts";
 import { findProgram, spawnBound } from "./programs.ts";
 import { driveNode, qemuCommand } from "./qemu-arguments.ts";
 import { Qmp, type QmpEvent, record } from "./qmp.ts";
@@ -96,7 +96,7 @@ export class Guest {
   /** The drive's file may have another size now. */
   async resizeDrive(index: number): Promise<void> {
     const path = this.#vm.jail.resolve(String(this.#vm.drives[index]?.["path_on_host"]));
-    await this.#affect("block_resize", { "node-name": driveNode(index), size: statSync(path).size });
+    await this.#affect("block_resize", { "node-name": driveNode(index), size: driveSize(path) });
   }
 
   async setBalloon(amountMib: number): Promise<void> {

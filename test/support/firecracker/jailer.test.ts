@@ -3,9 +3,11 @@ import { spawnSync } from "node:child_process";
 import {
   existsSync,
   lstatSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
@@ -15,6 +17,7 @@ import { join } from "node:path";
 import { skipUnless } from "../require.ts";
 import { tinyKernel } from "../tiny-kernel.ts";
 import { firecrackerDouble, orderFaults } from "./double.ts";
+import { TestNamespace } from "./namespace.ts";
 
 const double = firecrackerDouble();
 const real = process.env["FC_REAL"] ?? "/tmp/fc-real/firecracker";
@@ -156,6 +159,8 @@ function facts(pid: number): Record<string, unknown> {
     innerPids: line("NSpid").split(/\s+/).slice(1),
     openFiles: /^Max open files\s+(\d+)/m.exec(limits)?.[1],
     fileSize: /^Max file size\s+(\S+)/m.exec(limits)?.[1],
+    cgroup: /^0::(.*)$/m.exec(readFileSync(`/proc/${pid}/cgroup`, "utf8"))?.[1],
+    network: inNamespace(pid, "net"),
     ownMounts: inNamespace(pid, "mnt") !== inNamespace(process.pid, "mnt"),
     ownPids: inNamespace(pid, "pid") !== inNamespace(process.pid, "pid"),
   };
@@ -182,6 +187,40 @@ for (const [what, options] of [
     60_000,
   );
 }
+
+/** Where version 2 of cgroups is, also beside version 1. */
+const cgroups = /^\S+ (\S+) cgroup2 /m.exec(readFileSync("/proc/mounts", "utf8"))?.[1];
+const noCgroups = skipUnless("cgroup2", cgroups !== undefined, "there is no cgroup2");
+
+test.skipIf(skip || noReal || noCgroups)(
+  "the double of the jailer joins network namespace and parent cgroup as the real one does",
+  async () => {
+    using namespace = new TestNamespace("jail");
+    const parent = `fc-double-${process.pid}`;
+    const folder = join(cgroups ?? "", parent);
+    mkdirSync(folder);
+    try {
+      const options = [
+        "--netns",
+        `/run/netns/${namespace.name}`,
+        "--cgroup-version",
+        "2",
+        "--parent-cgroup",
+        parent,
+      ];
+      const found = await startJailed(double, options);
+      const wanted = await startJailed({ jailer: realJailer, firecracker: real }, options);
+      expect(facts(found.pid)).toEqual(facts(wanted.pid));
+      expect(facts(found.pid)["cgroup"]).toEndWith(parent);
+      expect(facts(found.pid)["network"]).not.toBe(inNamespace(process.pid, "net"));
+    } finally {
+      for (const pid of pids.splice(0)) killIfThere(pid);
+      await waitFor(() => readFileSync(join(folder, "cgroup.procs"), "utf8") === "");
+      rmdirSync(folder);
+    }
+  },
+  60_000,
+);
 
 function send(jail: string, method: string, path: string, body?: unknown): Promise<string> {
   const text = body === undefined ? "" : JSON.stringify(body);

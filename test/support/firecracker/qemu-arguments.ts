@@ -1,4 +1,5 @@
 import type { Body } from "./body-types.ts";
+import { isBlockDevice } from "./drive-file.ts";
 import type { Resources } from "./resources.ts";
 
 /** What QEMU is started with, and the files that it inherits, the first as number 3. */
@@ -71,7 +72,7 @@ function driveArguments(vm: Resources, drive: Body, index: number): string[] {
     "read-only": readOnly,
     cache: { "no-flush": drive["cache_type"] === "Unsafe" },
     file: {
-      driver: path.startsWith("/dev/") ? "host_device" : "file",
+      driver: isBlockDevice(path) ? "host_device" : "file",
       filename: path,
       locking: "off",
       "read-only": readOnly,

@@ -62,6 +62,9 @@ function parseGet(first: string, second: string | undefined): Call {
   }
 }
 
+/** What the API has besides. */
+const notInDouble: ReadonlySet<string> = new Set(["cpu-config", "hotplug", "mmds", "pmem"]);
+
 const plainPuts: Readonly<Record<string, BodyName>> = {
   actions: "actions",
   balloon: "balloon",
@@ -91,7 +94,7 @@ function parsePut(first: string, second: string | undefined, bytes: Buffer): Cal
     case "snapshot":
       return parseSnapshot(second, bytes);
     default:
-      throw unknownPath("PUT", first);
+      throw notInDouble.has(first) ? new Refusal(`the double has no /${first}`) : unknownPath("PUT", first);
   }
 }
 
@@ -117,7 +120,7 @@ function parsePatch(
     case "vm":
       return read("vm", bytes);
     default:
-      throw unknownPath("PATCH", first);
+      throw notInDouble.has(first) ? new Refusal(`the double has no /${first}`) : unknownPath("PATCH", first);
   }
 }
 
