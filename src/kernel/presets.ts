@@ -3,13 +3,17 @@ import { type GuestArchitecture, hostArchitecture } from "../guest/binary/archit
 import type { TaskOptions } from "../types.ts";
 import type { KernelPackageRequest } from "./debian/kernel-package.ts";
 import { pullDebian } from "./pull-debian.ts";
+import { pullStock } from "./stock/pull-stock.ts";
 import type { Kernel, KernelPlaces } from "./store.ts";
 
 export interface PullOptions extends TaskOptions {
   /** Default: the host's. */
   readonly arch?: GuestArchitecture;
-  /** In place of the host's own mirrors and keys. */
-  readonly from?: Pick<KernelPackageRequest, "archives" | "keyringPath" | "limits">;
+  /** In place of the host's own mirrors and keys, and of the place where stock kernels are published. */
+  readonly from?: Pick<KernelPackageRequest, "archives" | "keyringPath" | "limits"> & {
+    /** Address of an S3 bucket, without a slash at its end. */
+    readonly stockBucket?: string;
+  };
 }
 
 type Pull = (
@@ -19,7 +23,10 @@ type Pull = (
   options: PullOptions,
 ) => Promise<Kernel>;
 
-const presets: ReadonlyMap<string, Pull> = new Map([["debian", pullDebian]]);
+const presets: ReadonlyMap<string, Pull> = new Map([
+  ["debian", pullDebian],
+  ["stock", pullStock],
+]);
 
 /** Kernels that can be fetched by name. */
 export const presetNames: readonly string[] = [...presets.keys()];

@@ -245,7 +245,7 @@ describe.skipIf(skip)("pulling the preset debian", () => {
   });
 
   test("a preset that is not known is refused, and the known ones are named", async () => {
-    const error = await pullPreset(places, "stock").catch((thrown: unknown) => thrown);
+    const error = await pullPreset(places, "unknown").catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: "kernel-not-found", hint: expect.stringContaining("debian") });
   });
 });

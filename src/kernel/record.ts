@@ -45,6 +45,8 @@ export const fileNames = {
   record: "kernel.json",
   kernel: "kernel",
   original: "vmlinuz",
+  /** Made of `kernel` when a hypervisor needs it (format/boot-file.ts); not part of the record. */
+  unpacked: "vmlinux",
   config: "config",
   modules: "modules.cpio",
   foreign: "initrd",
