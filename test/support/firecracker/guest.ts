@@ -55,7 +55,18 @@ export class Guest {
     });
     const guest = new Guest(child, qmp, vm);
     if (vm.balloon !== undefined) await guest.setBalloon(Number(vm.balloon["amount_mib"]));
+    void guest.#openVsock().catch(() => undefined); // QEMU has ended, and with it the guest
     return guest;
+  }
+
+  /** Lets clients to the vsock as soon as the guest has a driver for it. */
+  async #openVsock(): Promise<void> {
+    if (this.#vm.vsock === undefined) return;
+    const path = "/machine/peripheral/vsock0/virtio-backend";
+    while (record(await this.#qmp.execute("x-query-virtio-status", { path }))["vhost-started"] !== true) {
+      await Bun.sleep(50);
+    }
+    this.#vm.vsock.device.open();
   }
 
   /** Ends it at once. */

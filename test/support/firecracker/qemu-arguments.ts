@@ -92,7 +92,12 @@ function networkArguments(config: Body, index: number, file: number): string[] {
 }
 
 function vsockArguments(file: number): string[] {
-  return ["-chardev", `socket,id=vsock,fd=${file}`, "-device", "vhost-user-vsock-pci,chardev=vsock"];
+  return [
+    "-chardev",
+    `socket,id=vsock,fd=${file}`,
+    "-device",
+    "vhost-user-vsock-pci,chardev=vsock,id=vsock0",
+  ];
 }
 
 function balloonDevice(balloon: Body): string {

@@ -10,6 +10,8 @@ import { proxyVsock } from "./vsock-proxy.ts";
 export interface VsockDevice {
   /** The connection to the device, for QEMU to inherit. */
   readonly fd: number;
+  /** Lets clients through: the guest's driver has started. */
+  readonly open: () => void;
   /** Makes room for another device at the same path, as Firecracker does when it is told anew. */
   replace(): Promise<void>;
 }
@@ -38,9 +40,11 @@ export async function startVsockDevice(path: string, cid: number): Promise<Vsock
     // The device goes on to find the sockets of the host's listeners by its path, but its own is taken over.
     const taken = openSync(path, O_PATH);
     unlinkSync(path);
-    const proxy = await proxyVsock(path, `/proc/self/fd/${taken}`);
+    const ready = Promise.withResolvers<void>();
+    const proxy = await proxyVsock(path, `/proc/self/fd/${taken}`, ready.promise);
     return {
       fd,
+      open: ready.resolve,
       replace: async () => {
         child.kill("SIGKILL");
         closeSync(fd);

@@ -6,14 +6,19 @@ const lineLimit = 64;
 /**
  * Stands before the vsock device at the path that clients know. The device dies of a client that leaves before the guest
  * has answered, which clients that wait for a guest do all the time; and it tells them the guest's port as theirs.
+ * Clients wait until `guestIsReady`: the device dies also of those that come while the guest's driver starts.
  */
-export async function proxyVsock(path: string, devicePath: string): Promise<Server> {
+export async function proxyVsock(
+  path: string,
+  devicePath: string,
+  guestIsReady: Promise<void>,
+): Promise<Server> {
   let nextPort = firstHostPort;
   const server = createServer((client) => {
     client.on("error", () => client.destroy());
     takeLine(client, (line) => {
       if (!/^connect \d+$/i.test(line)) client.destroy();
-      else forward(client, connect(devicePath), line, nextPort++);
+      else void guestIsReady.then(() => forward(client, connect(devicePath), line, nextPort++));
     });
   });
   await new Promise<void>((resolve, reject) => {
