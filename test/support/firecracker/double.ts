@@ -32,7 +32,9 @@ export function firecrackerDouble(folder?: string, settings: DoubleSettings = {}
     mkdirSync(folder, { recursive: true });
     orderFaults(folder, settings);
     for (const name of ["firecracker", "jailer"]) {
-      const script = `#!/bin/sh\nFC_DOUBLE_CONFIG='${folder}/double.json' exec '${join(import.meta.dir, name)}' "$@"\n`;
+      // Where the vsock device is depends on HOME, which a test may change.
+      const known = `FC_DOUBLE_CONFIG='${folder}/double.json' FC_DOUBLE_VSOCK='${findVsockProgram() ?? ""}'`;
+      const script = `#!/bin/sh\n${known} exec '${join(import.meta.dir, name)}' "$@"\n`;
       writeFileSync(join(folder, name), script, { mode: 0o755 });
     }
   }

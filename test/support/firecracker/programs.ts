@@ -1,6 +1,6 @@
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { homedir, userInfo } from "node:os";
+import { homedir } from "node:os";
 import { join } from "node:path";
 
 const folders = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
@@ -12,10 +12,10 @@ export function findProgram(name: string): string | undefined {
 
 /** What scripts/vhost-device-vsock has built. */
 export function findVsockProgram(): string | undefined {
-  const inJail = process.env["FC_DOUBLE_VSOCK"];
-  if (inJail !== undefined) return inJail;
+  const told = process.env["FC_DOUBLE_VSOCK"];
+  if (told !== undefined && told !== "") return told;
   const cache = process.env["EMBER_BUILD_CACHE"];
-  const homes = [homedir(), userInfo().homedir, "/root"].map((home) => join(home, ".cache", "ember-build"));
+  const homes = [homedir(), "/root"].map((home) => join(home, ".cache", "ember-build"));
   return [...(cache === undefined ? [] : [cache]), ...homes]
     .map((folder) => join(folder, "vhost-device-vsock-0.3.0", "bin", "vhost-device-vsock"))
     .find((path) => existsSync(path));
