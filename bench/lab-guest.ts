@@ -15,7 +15,7 @@ import {
 import { vmIdOf } from "./records.ts";
 
 /** Smaller than on the host: the guest writes the data under emulation. */
-const sizesGib = [1, 4, 16] as const;
+const sizesGib = (process.argv[3] ?? "1,4,16").split(",").map(Number);
 
 interface Bare {
   readonly name: string;
@@ -46,6 +46,21 @@ function dmThin(poolDevice: string, numberOf: (vmId: string) => number): Bare {
     make: (vmId) => [["dmsetup", "message", poolDevice, "0", `create_snap ${bare} ${numberOf(vmId)}`]],
     remove: () => [["dmsetup", "message", poolDevice, "0", `delete ${bare}`]],
   };
+}
+
+/** A device that was only just made may still be looked into by the host, and cannot be destroyed then. */
+function removed(bench: BenchInstallation, commands: readonly (readonly string[])[]): void {
+  for (const command of commands) {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        timeProcess(command, bench.env);
+        break;
+      } catch (error) {
+        if (attempt === 20 || !String(error).includes("busy")) throw error;
+        Bun.sleepSync(500);
+      }
+    }
+  }
 }
 
 function timed(bench: BenchInstallation, commands: readonly (readonly string[])[]): number {
@@ -85,7 +100,7 @@ async function measure(
     return [
       () => {
         const elapsed = timed(bench, bare.make(vmId));
-        timed(bench, bare.remove(vmId));
+        removed(bench, bare.remove(vmId));
         return elapsed;
       },
       () => {
@@ -128,6 +143,17 @@ function resultsOf(
 
 /** 60 ms, times how much slower `ember version` is here than on the host (lab.ts tells). */
 const emulatedBound = 60 * Number(process.argv[2] ?? 1);
+
+/** What went wrong, and what went wrong while that was cleaned up. */
+function explain(error: unknown): string {
+  if (error instanceof SuppressedError) return `${explain(error.suppressed)}\nthen: ${explain(error.error)}`;
+  return error instanceof Error ? error.message : String(error);
+}
+
+process.on("uncaughtException", (error) => {
+  console.error(explain(error));
+  process.exit(1);
+});
 
 const results = [
   ...(await measure("zfs", ["--storage", "zfs", "--pool", pool, "--size", "14G"], () => zfs)),

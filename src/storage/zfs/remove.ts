@@ -60,7 +60,9 @@ export async function removeVm(place: Place, vm: VmDisk): Promise<void> {
   const dependants = dependantsOf(place, vm, group);
   checkNotRead(place, dependants);
   if (dependants.length > 0) {
-    const list = forksAmong(place, dependants).join(", ");
+    // Somebody else's clones too, which have no VM.
+    const names = dependants.map(({ clone }) => vmIdOfName(place.names, clone) ?? clone);
+    const list = [...new Set(names)].sort().join(", ");
     throw new EmberError("has-dependants", `VM '${vm.vmId}' has forks that need it: ${list}`, {
       hint: "delete them first",
     });
