@@ -35,9 +35,10 @@ export async function chooseAccelerator(
   const known = knownAccelerator(installation);
   if (known !== undefined) return known.accelerator;
   const { probeAcceleration } = await import("../hypervisor/probe.ts");
+  const { kernelImageFor } = await import("../kernel/format/boot-file.ts");
   const hypervisor = await installation.hypervisor();
   const found = await probeAcceleration(hypervisor, {
-    kernelPath: kernel.bootPath,
+    kernelPath: await kernelImageFor(kernel, hypervisor.capabilities().bootFile ?? "any"),
     initrdPath,
     folder: installation.paths.cacheDir,
     runtimeFolder: installation.paths.runtimeDir,

@@ -102,6 +102,7 @@ async function startHypervisor(
   const storage = await installation.storage();
   const image = findImageById(installation.db, vm.imageId);
   if (image === undefined) throw new EmberError("image-not-found", `the image of VM '${vm.name}' is gone`);
+  const { kernelImageFor } = await import("../../kernel/format/boot-file.ts");
   const kernel = await getKernel(installation.paths, vm.kernel);
   const base = await baseInitrd(installation, kernel);
   const accelerator = await chooseAccelerator(installation, kernel, base);
@@ -123,7 +124,7 @@ async function startHypervisor(
       accelerator,
       cpus: vm.cpus,
       memoryBytes: vm.memoryBytes,
-      kernelPath: kernel.bootPath,
+      kernelPath: await kernelImageFor(kernel, hypervisor.capabilities().bootFile ?? "any", signal),
       initrdPath: initrdPath(installation, vm.id),
       bootArguments: vm.bootArguments,
       drives: [{ ...(await storage.activate({ vmId: vm.id })), readOnly: false }],
