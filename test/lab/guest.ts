@@ -10,7 +10,7 @@ import { appendTree, executableStamp, listSources, packTree } from "./tree.ts";
 export const guestRoot = "/ember";
 
 /** What is tested in the guest, as EMBER_REQUIRE names it. */
-export const guestRequirements = "zfs,dm-thin,xfs,btrfs,root,mount";
+export const guestRequirements = "zfs,dm-thin,xfs,btrfs,root,mount,cgroup2";
 
 export interface GuestResult {
   readonly status: number;
