@@ -5,13 +5,16 @@ SHELL := /bin/bash
 BUN := $(CURDIR)/scripts/bun
 export EMBER_BUILD_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ember-build
 
-.PHONY: docs help setup guest build build-all build-lib demo test test-quick lint format bench clean
+.PHONY: vsock-device test-kvm docs help setup guest build build-all build-lib demo test test-quick lint format bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 setup: node_modules/.package-lock.json ## Install the system and npm packages that are missing
 	@scripts/setup
+
+vsock-device: ## Build the vsock device that guests of the tests' Firecracker double have (once, with cargo)
+	@command -v cargo >/dev/null && scripts/vhost-device-vsock >/dev/null || echo "no cargo: tests of Firecracker's double are skipped"
 
 # Not `npm ci`: it refuses a lock file without the packages of platforms that a registry does not have.
 node_modules/.package-lock.json: package.json package-lock.json
@@ -34,11 +37,14 @@ build-lib: guest ## Build the npm package: dist/npm
 demo: build ## Show what ember does, on this machine
 	@scripts/demo
 
-test: build build-lib ## Run every check and test
+test: build build-lib vsock-device ## Run every check and test
 	@$(BUN) scripts/test.ts
 
-test-quick: guest ## Run the checks and the tests that boot no guest
+test-quick: guest vsock-device ## Run the checks and the tests that boot no guest
 	@$(BUN) scripts/test.ts --quick
+
+test-kvm: build ## Run the Firecracker suite on this host's own firecracker, jailer and KVM, as root
+	@EMBER_FIRECRACKER=host EMBER_REQUIRE=kvm $(BUN) test --timeout=600000 test/e2e/firecracker
 
 lint: setup ## Check types, format and style
 	@$(BUN) scripts/test.ts --lint

@@ -23,7 +23,7 @@ interface Suite {
 
 /** Everything that this machine must be able to do: a test that would skip one of these fails instead. */
 const required =
-  "root,xfs,btrfs,mount,qcow2,reflink,qemu,skopeo,registry,umoci,e2fsck,getfattr,tar,xz,gpg,openssh,setpriv,storage-lab";
+  "root,xfs,btrfs,mount,qcow2,reflink,qemu,skopeo,registry,umoci,e2fsck,getfattr,tar,xz,gpg,openssh,setpriv,firecracker-double,storage-lab";
 
 const lint: readonly Suite[] = [
   { name: "types", command: [join(root, "node_modules/.bin/tsc"), "-p", "."] },
@@ -43,7 +43,7 @@ const lint: readonly Suite[] = [
 
 const suites: readonly Suite[] = [
   { name: "guest", command: ["go", "test", "-json", "./..."], cwd: "guest", count: countGo },
-  { name: "unit and contract", command: [bun, "test", "src", "test/contract"], count: countBun },
+  { name: "unit and contract", command: [bun, "test", "src", "test/contract", "test/support"], count: countBun },
   { name: "end to end", command: [bun, "test", "--timeout=600000", "test/e2e"], count: countBun },
   { name: "storage lab", command: [bun, "test", "--timeout=3600000", "test/lab"], count: countBun },
   { name: "examples on Bun and Node", command: [bun, "scripts/run-examples.ts"] },

@@ -1,6 +1,14 @@
 import { dirname, join, resolve } from "node:path";
-import { defaultStateDir, hypervisorDrivers, networkDrivers, runtimeBase, storageDrivers } from "#platform";
+import {
+  defaultStateDir,
+  findContainment,
+  hypervisorDrivers,
+  networkDrivers,
+  runtimeBase,
+  storageDrivers,
+} from "#platform";
 import { EmberError } from "./errors/ember-error.ts";
+import type { Containment } from "./host/cgroup/containment.ts";
 import { ensurePrivateFolder } from "./host/files.ts";
 import { randomHex, shortHash } from "./host/random.ts";
 import { setToolEnvironment } from "./host/tools.ts";
@@ -11,9 +19,18 @@ import { Database } from "./state/database.ts";
 import { diskNumbers } from "./state/disk-numbers.ts";
 import { Journal, type Operation, type Recovered, type StepObserver } from "./state/journal.ts";
 import { acquireLease, type LeaseOptions } from "./state/leases.ts";
-import { readSetting, type SettingName, writeSetting } from "./state/settings.ts";
+import {
+  readHostFact,
+  readSetting,
+  type SettingName,
+  writeHostFact,
+  writeSetting,
+} from "./state/settings.ts";
 import { parseStorageConfig } from "./storage/config.ts";
 import type { Storage, StorageConfig } from "./storage/storage.ts";
+
+/** A control group's cpu.weight is 100 unless somebody says otherwise (cgroup-v2.rst): a busy fleet yields to the host. */
+export const defaultCpuWeight = 50;
 
 export interface InstallationOptions {
   /** Default: EMBER_STATE_DIR of the environment, else the platform's usual place. */
@@ -52,6 +69,7 @@ export class Installation implements Disposable {
   #hypervisor: Promise<Hypervisor> | undefined;
   #storage: Promise<Storage> | undefined;
   #network: Promise<Network> | undefined;
+  #containment: Promise<Containment | undefined> | undefined;
 
   constructor(
     loadOperations: () => Promise<readonly Operation<Installation>[]>,
@@ -121,6 +139,17 @@ export class Installation implements Disposable {
   network(): Promise<Network> {
     this.#network ??= load(networkDrivers, this.setting("network"), "network")(this.#networkContext());
     return this.#network;
+  }
+
+  /** What bounds the VMs' share of the host; undefined where the platform has nothing for that. */
+  containment(): Promise<Containment | undefined> {
+    const weight = Number(readSetting(this.db, "cpu-weight") ?? defaultCpuWeight);
+    this.#containment ??= findContainment(this.setting("installation-id"), weight, (line) => {
+      if (readHostFact(this.db, "containment-told") === line) return; // once after each boot of the host
+      writeHostFact(this.db, "containment-told", line);
+      this.notice(line);
+    });
+    return this.#containment;
   }
 
   /** The storage driver as it is: for what needs no disk to be there. */

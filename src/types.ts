@@ -347,6 +347,8 @@ export interface InstallationInfo {
   readonly hypervisorVersion: string | null;
   /** Whether hypervisors run as users of their own in folders of their own; null where the hypervisor has no such thing. */
   readonly confinement: { readonly confined: boolean; readonly reason: string } | null;
+  /** What bounds the VMs' share of the host; null where the platform has nothing for that. */
+  readonly containment: { readonly available: boolean; readonly reason: string } | null;
   /** "kvm", "hvf", "tcg", or null when not probed yet. */
   readonly accelerator: string | null;
   readonly acceleratorReason: string | null;

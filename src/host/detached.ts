@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { EmberError } from "../errors/ember-error.ts";
 import { findTool, toolEnvironment } from "./tools.ts";
 
@@ -17,7 +18,12 @@ export interface DetachedProcess {
 export async function startDetached(
   tool: string,
   args: readonly string[],
-  options: { readonly cwd: string; readonly logPath: string },
+  options: {
+    readonly cwd: string;
+    readonly logPath: string;
+    /** Folder of the control group that the process is put into; undefined: it stays in its parent's. */
+    readonly controlGroup?: string | undefined;
+  },
 ): Promise<DetachedProcess> {
   const path = findTool(tool);
   const log = openSync(options.logPath, "w", 0o600);
@@ -40,9 +46,19 @@ export async function startDetached(
       );
     });
     child.unref();
+    if (options.controlGroup !== undefined) enterGroup(options.controlGroup, child.pid);
     if (child.pid === undefined) throw new EmberError("tool-failed", `'${tool}' was started without a pid`);
     return { pid: child.pid, ended };
   } finally {
     closeSync(log);
+  }
+}
+
+/** Before it has threads and memory of note: these would stay accounted to the group that it leaves. */
+function enterGroup(folder: string, pid: number | undefined): void {
+  try {
+    writeFileSync(join(folder, "cgroup.procs"), `${pid}`);
+  } catch {
+    // A VM without its limits is better than none; and a process that has ended already is told of by its caller.
   }
 }

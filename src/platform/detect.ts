@@ -20,3 +20,4 @@ export const hypervisorDrivers: Drivers["hypervisorDrivers"] = current.hyperviso
 export const storageDrivers: Drivers["storageDrivers"] = current.storageDrivers;
 export const storageChoices: Drivers["storageChoices"] = current.storageChoices;
 export const networkDrivers: Drivers["networkDrivers"] = current.networkDrivers;
+export const findContainment: Drivers["findContainment"] = current.findContainment;

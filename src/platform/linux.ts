@@ -147,6 +147,9 @@ export const storageChoices: Drivers["storageChoices"] = {
   "dm-thin": async (wish) => (await import("../storage/dm-thin/choice.ts")).chooseDmThin(wish),
 };
 
+export const findContainment: Drivers["findContainment"] = async (installationId, cpuWeight, notice) =>
+  (await import("../host/cgroup/containment.ts")).findContainment(installationId, cpuWeight, { notice });
+
 export const networkDrivers: Drivers["networkDrivers"] = {
   user: async () => (await import("../network/user/driver.ts")).createUserNetwork(),
 };

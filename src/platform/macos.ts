@@ -89,6 +89,8 @@ export const storageChoices: Drivers["storageChoices"] = {
   qcow2: async (wish) => (await import("../storage/select.ts")).chooseQcow2(wish),
 };
 
+export const findContainment: Drivers["findContainment"] = async () => undefined;
+
 export const networkDrivers: Drivers["networkDrivers"] = {
   user: async () => (await import("../network/user/driver.ts")).createUserNetwork(),
 };

@@ -81,9 +81,11 @@ export const deinitOperation: Operation<Installation> = {
   recovery: "finish",
   steps: [
     {
-      name: "network",
+      name: "host",
       run: async (installation) => {
-        if (installation.initialized) await (await installation.network()).close();
+        if (!installation.initialized) return undefined;
+        await (await installation.network()).close();
+        (await installation.containment())?.close();
         return undefined;
       },
     },

@@ -28,6 +28,7 @@ export async function describeInstallation(installation: Installation): Promise<
     hypervisor: readSetting(db, "hypervisor") ?? null,
     hypervisorVersion: probe?.usable === true ? probe.version : null,
     confinement: initialized ? ((await installation.hypervisor()).capabilities().confinement ?? null) : null,
+    containment: initialized ? await containmentOf(installation) : null,
     accelerator: accelerator?.accelerator ?? null,
     acceleratorReason: accelerator?.reason ?? null,
     storage: config?.driver ?? null,
@@ -41,6 +42,11 @@ export async function describeInstallation(installation: Installation): Promise<
     images: listImages(db).length,
     notes: initialized ? await notesOf(installation) : [],
   };
+}
+
+async function containmentOf(installation: Installation): Promise<InstallationInfo["containment"]> {
+  const found = await installation.containment();
+  return found === undefined ? null : { available: found.available, reason: found.reason };
 }
 
 async function capacityOf(installation: Installation): Promise<InstallationInfo["capacity"]> {

@@ -5,7 +5,7 @@ import { storageChoices } from "#platform";
 import { EmberError } from "../errors/ember-error.ts";
 import { makeKeyPair } from "../guest/keys.ts";
 import { writeFileAtomic } from "../host/files.ts";
-import type { Installation } from "../installation.ts";
+import { defaultCpuWeight, type Installation } from "../installation.ts";
 import { recordEvent } from "../state/events.ts";
 import type { Operation, OperationData } from "../state/journal.ts";
 import { readSetting, removeSetting, type SettingName, writeSetting } from "../state/settings.ts";
@@ -112,9 +112,6 @@ function checkInterfaceName(name: string | undefined): string | undefined {
     hint: "see 'ip link' for what there is",
   });
 }
-
-/** A cgroup's cpu.weight is 100 unless somebody says otherwise (cgroup-v2.rst): a busy fleet yields to the host. */
-const defaultCpuWeight = 50;
 
 function checkCpuWeight(weight: number): number {
   if (Number.isInteger(weight) && weight >= 1 && weight <= 10_000) return weight;

@@ -105,6 +105,7 @@ export const sampleInfo: InstallationInfo = {
   initialized: true,
   installationId: "0123abcd",
   confinement: null,
+  containment: null,
   stateDir: "/state",
   runtimeDir: "/run/ember",
   hypervisor: "qemu",

@@ -40,6 +40,7 @@ export async function startMachine(spec: VmSpec, host: QemuHost, signal?: AbortS
   const child = await startDetached(program, args, {
     cwd: spec.folder,
     logPath: resolve(spec.folder, logName),
+    controlGroup: spec.controlGroup,
   });
   const identity = identify(child.pid);
   if (identity === undefined) throw await failureOf(spec, child);

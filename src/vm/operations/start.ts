@@ -116,6 +116,9 @@ async function startHypervisor(
     clientPublicKey(installation),
   );
   await composeInitrd(base, identityJson(identity), initrdPath(installation, vm.id));
+  const containment = await installation.containment();
+  const emulated = accelerator === "tcg";
+  const controlGroup = containment?.prepare(vm.id, { memoryBytes: vm.memoryBytes, emulated });
   const machine = await hypervisor.start(
     {
       vmId: vm.id,
@@ -131,6 +134,7 @@ async function startHypervisor(
       nic: attachment.nic,
       consoleLog,
       userId: userIdOf(installation, vm, hypervisor),
+      controlGroup,
     },
     signal,
   );

@@ -39,6 +39,7 @@ export async function killMachine(installation: Installation, vmId: string): Pro
   const machine = hypervisor.find(vmId, folder, runtimeDir);
   if (machine !== undefined) await hypervisor.kill(machine);
   await hypervisor.clear?.(vmId, folder, runtimeDir);
+  (await installation.containment())?.remove(vmId);
 }
 
 /** The steps that leave a VM without a process: shared by stop and delete. */

@@ -15,6 +15,7 @@ export function renderInfo(info: InstallationInfo, look: Look): string {
       ["initialized", info.initialized ? withDetail("yes", info.installationId) : "no (run: ember init)"],
       ["hypervisor", withDetail(info.hypervisor, info.hypervisorVersion)],
       ["confinement", info.confinement?.reason ?? null],
+      ["containment", info.containment && containmentText(info.containment)],
       ["accelerator", withDetail(info.accelerator, info.acceleratorReason)],
       ["storage", info.storage],
       ["storage path", info.storagePath],
@@ -32,6 +33,10 @@ export function renderInfo(info: InstallationInfo, look: Look): string {
     ],
     look,
   );
+}
+
+function containmentText({ available, reason }: { available: boolean; reason: string }): string {
+  return available ? reason : `none: ${reason}`;
 }
 
 function withDetail(value: string | null, detail: string | null): string | null {
