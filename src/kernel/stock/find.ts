@@ -14,7 +14,7 @@ const line = "6.1";
 const machines: Readonly<Record<GuestArchitecture, string>> = { amd64: "x86_64", arm64: "aarch64" };
 const root = "firecracker-ci/";
 /** Builds by date; beside them lie those of old releases ("v1.11/"), which get no new kernels. */
-const buildForm = /^firecracker-ci\/[0-9]{8}-[0-9a-z]{1,64}(?:-[0-9a-z]{1,16})?\/$/;
+const buildForm = /^firecracker-ci\/[0-9]{8}-[A-Za-z0-9][A-Za-z0-9._-]{0,63}\/$/;
 /** A build without a kernel of the line is rare; many in a row mean that there will be none. */
 const buildsTried = 20;
 
