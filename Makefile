@@ -8,7 +8,7 @@ export EMBER_BUILD_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ember-build
 .PHONY: vsock-device test-kvm docs help setup guest build build-all build-lib demo test test-quick lint format bench clean
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: node_modules/.package-lock.json ## Install the system and npm packages that are missing
 	@scripts/setup
