@@ -106,6 +106,8 @@ class Connection implements Disposable {
     };
     const response = await this.#guarded(() => fetch(this.#url, { headers, signal: this.#stop.signal }));
     if (typeof response === "string") return response;
+    if (this.#url.startsWith("https:") && !response.url.startsWith("https:"))
+      throw failed(this.#url, "it leads to an address without encryption");
     const { status } = response;
     if (status === 200 || status === 206 || status === 416) {
       this.#reader = status === 416 ? undefined : response.body?.getReader();
