@@ -43,7 +43,11 @@ const lint: readonly Suite[] = [
 
 const suites: readonly Suite[] = [
   { name: "guest", command: ["go", "test", "-json", "./..."], cwd: "guest", count: countGo },
-  { name: "unit and contract", command: [bun, "test", "src", "test/contract", "test/support"], count: countBun },
+  {
+    name: "unit and contract",
+    command: [bun, "test", "src", "test/contract", "test/support"],
+    count: countBun,
+  },
   { name: "end to end", command: [bun, "test", "--timeout=600000", "test/e2e"], count: countBun },
   { name: "storage lab", command: [bun, "test", "--timeout=3600000", "test/lab"], count: countBun },
   { name: "examples on Bun and Node", command: [bun, "scripts/run-examples.ts"] },
