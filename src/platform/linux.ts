@@ -152,4 +152,5 @@ export const findContainment: Drivers["findContainment"] = async (installationId
 
 export const networkDrivers: Drivers["networkDrivers"] = {
   user: async () => (await import("../network/user/driver.ts")).createUserNetwork(),
+  tap: async (context) => (await import("../network/tap/driver.ts")).createTapNetwork(context),
 };

@@ -50,7 +50,7 @@ async function attach(vm: VmNetwork): Promise<Attachment> {
   const isolated = vm.mode === "none" || vm.egress === "none";
   const published = vm.mode === "none" ? [] : vm.ports;
   // Loaded here, so that a list of VMs, which needs only the capabilities, does not load the sockets.
-  const { checkHostPorts } = await import("./host-ports.ts");
+  const { checkHostPorts } = await import("../host-ports.ts");
   await checkHostPorts(published);
   const taken = new Set(published.map((port) => port.hostPort));
   const agent = await freeAgentPort(taken);
@@ -86,7 +86,7 @@ async function attach(vm: VmNetwork): Promise<Attachment> {
 /** Never a port that is about to be published, though nobody listens there yet. */
 async function freeAgentPort(published: ReadonlySet<number>): Promise<number> {
   for (let attempt = 0; attempt < 100; attempt++) {
-    const { freeTcpPort } = await import("./host-ports.ts");
+    const { freeTcpPort } = await import("../host-ports.ts");
     const port = await freeTcpPort(loopback);
     if (!published.has(port)) return port;
   }

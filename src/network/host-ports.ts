@@ -1,7 +1,7 @@
 import { createSocket } from "node:dgram";
 import { createServer, isIPv4 } from "node:net";
-import { EmberError, errnoCode } from "../../errors/ember-error.ts";
-import type { PublishedPort } from "../network.ts";
+import { EmberError, errnoCode } from "../errors/ember-error.ts";
+import type { PublishedPort } from "./network.ts";
 
 /** A TCP port of `address` that nobody listens on now. Somebody else may take it before it is used. */
 export async function freeTcpPort(address: string): Promise<number> {
@@ -19,7 +19,7 @@ export async function checkHostPorts(ports: readonly PublishedPort[]): Promise<v
     if (seen.has(name)) throw new EmberError("port-taken", `port ${name} is published twice`);
     seen.add(name);
     if (!isIPv4(port.hostAddress)) {
-      throw new EmberError("unsupported", `the user network cannot publish at '${port.hostAddress}'`, {
+      throw new EmberError("unsupported", `the host cannot publish at '${port.hostAddress}'`, {
         hint: "publish at an IPv4 address, such as 127.0.0.1",
       });
     }

@@ -1,0 +1,129 @@
+import { existsSync } from "node:fs";
+import { installHint } from "#platform";
+import { EmberError } from "../../errors/ember-error.ts";
+import { lookUpTool } from "../../host/tools.ts";
+import { agentGuestPort } from "../agent-port.ts";
+import { formatAddress4, parseNetwork4, sizeOf } from "../ipv4.ts";
+import type {
+  Attachment,
+  Network,
+  NetworkCapabilities,
+  NetworkContext,
+  NetworkProbe,
+  VmNetwork,
+} from "../network.ts";
+import { type NetworkNames, networkNames } from "./names.ts";
+
+// The block's addresses: .0 the network, .1 the TAP on the host, .2 the guest, .3 broadcast.
+const offsets = { gateway: 1, guest: 2 };
+
+const capabilities: NetworkCapabilities = {
+  blockPrefix: 30,
+  guestOffset: offsets.guest,
+  gatewayOffset: offsets.gateway,
+  caveats: [],
+};
+
+/**
+ * A TAP interface and a /30 for each VM, routed and translated by the host, and a firewall table that holds the network
+ * contract (architecture.md section 3) whatever else is in the host's firewall. Needs root, nft and iproute2.
+ */
+export function createTapNetwork(context: NetworkContext): Network {
+  const names = networkNames(context.installationId);
+  return {
+    name: "tap",
+    capabilities,
+    probe: () => probe(names),
+    subnetClash: async (subnet) => {
+      const { findClash, hostRoutes } = await import("./host-network.ts");
+      return findClash(subnet, names.prefix, hostRoutes());
+    },
+    attach: (vm) => attach(context, names, vm),
+    detach: async (vmId) => {
+      const { removeGuest } = await import("./firewall.ts");
+      const { deleteInterface } = await import("../../host/ip.ts");
+      await removeGuest(names, names.tap(vmId));
+      await deleteInterface(names.tap(vmId));
+    },
+    close: () => close(names),
+  };
+}
+
+async function probe(names: NetworkNames): Promise<NetworkProbe> {
+  for (const tool of ["ip", "nft"]) {
+    if (lookUpTool(tool) === undefined)
+      return { usable: false, reason: `'${tool}' is not installed`, hint: installHint(tool) };
+  }
+  if (process.getuid?.() !== 0) {
+    return {
+      usable: false,
+      reason: "it needs root",
+      hint: "run ember as root, or use the network driver 'user'",
+    };
+  }
+  if (!existsSync("/dev/net/tun")) {
+    return {
+      usable: false,
+      reason: "there is no /dev/net/tun",
+      hint: "load the kernel module: modprobe tun",
+    };
+  }
+  const { checkFirewall } = await import("./firewall.ts");
+  const fault = await checkFirewall(names);
+  if (fault === undefined) return { usable: true, detail: "TAP interfaces and nftables" };
+  return {
+    usable: false,
+    reason: fault,
+    hint: "see that the kernel has nf_tables, nft_nat, nft_fib and nft_masq",
+  };
+}
+
+async function attach(context: NetworkContext, names: NetworkNames, vm: VmNetwork): Promise<Attachment> {
+  const block = parseNetwork4(vm.block);
+  if (sizeOf(block.prefix) < 2 ** (32 - capabilities.blockPrefix))
+    throw new EmberError("internal", `the block ${vm.block} is too small for a VM`);
+  const { upstreamResolvers } = await import("./host-network.ts");
+  const { enableForwarding, makeTap } = await import("./device.ts");
+  const { addGuest } = await import("./firewall.ts");
+  const { checkHostPorts } = await import("../host-ports.ts");
+  const connected = vm.mode === "default";
+  const ports = connected ? vm.ports : [];
+  await checkHostPorts(ports);
+  const tap = names.tap(vm.vmId);
+  const gateway = formatAddress4(block.base + offsets.gateway);
+  const address = formatAddress4(block.base + offsets.guest);
+  const resolvers = upstreamResolvers();
+  if (resolvers.fallback)
+    context.notice(
+      `guests use public resolvers (${resolvers.addresses.join(", ")}): this host names none they could reach`,
+    );
+  // The firewall first: there is no moment in which a guest could reach more than it may.
+  await addGuest(names, context, {
+    ...{ tap, address, connected, egress: vm.egress, resolvers: resolvers.addresses, ports },
+  });
+  const loopback = ports.some(
+    ({ hostAddress }) => hostAddress.startsWith("127.") || hostAddress === "0.0.0.0",
+  );
+  await makeTap({ name: tap, address: `${gateway}/${block.prefix}`, userId: vm.userId, loopback });
+  if (enableForwarding()) context.notice("IP forwarding was off and is on now, for the network of the VMs");
+  return {
+    nic: { kind: "tap", mac: vm.mac, device: tap },
+    guest: {
+      mac: vm.mac,
+      address: `${address}/${block.prefix}`,
+      gateway: connected ? gateway : null,
+      resolvers: connected ? resolvers.addresses : [],
+      mtu: 1500,
+      searchDomains: ["ember.internal"],
+    },
+    agent: { kind: "tcp", host: address, port: agentGuestPort },
+  };
+}
+
+async function close(names: NetworkNames): Promise<void> {
+  const { deleteInterface, interfaceNames } = await import("../../host/ip.ts");
+  const { removeTable } = await import("./firewall.ts");
+  const taps = interfaceNames().filter((name) => name.startsWith(names.prefix) && name.length === 15);
+  for (const tap of taps) await deleteInterface(tap);
+  await removeTable(names);
+}

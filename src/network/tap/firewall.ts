@@ -1,0 +1,99 @@
+import { EmberError } from "../../errors/ember-error.ts";
+import { fieldsOf, listObjects, loadRules, type NftObject } from "../../host/nft.ts";
+import { run } from "../../host/run.ts";
+import type { NetworkContext } from "../network.ts";
+import { defaultInterfaces, hostRoutes } from "./host-network.ts";
+import type { NetworkNames } from "./names.ts";
+import { permit, revoke } from "./permits.ts";
+import { chainOf, type GuestRules, guestRules, type Outside, tableRules } from "./ruleset.ts";
+
+/** Why the firewall cannot be used; undefined when it can. Changes nothing. */
+export async function checkFirewall(names: NetworkNames): Promise<string | undefined> {
+  try {
+    await run("nft", ["-c", "-f", "-"], { input: tableRules(names, { interfaces: [], pinned: false }) });
+    return undefined;
+  } catch (error) {
+    if (error instanceof EmberError) return `nft cannot load ember's rules: ${error.message}`;
+    throw error;
+  }
+}
+
+/**
+ * Post-condition: the contract holds for the VM, and for all others of the installation, whatever became of the rules since
+ * the last start. Idempotent.
+ */
+export async function addGuest(
+  names: NetworkNames,
+  context: NetworkContext,
+  guest: GuestRules,
+): Promise<void> {
+  const rules = tableRules(names, outsideOf(context)) + guestRules(names, guest);
+  try {
+    await loadRules(rules);
+  } catch (error) {
+    // It has other addresses, ports or a policy than when it was attached before.
+    if (!(error instanceof EmberError) || !/file exists/i.test(error.message)) throw error;
+    await removeGuest(names, guest.tap);
+    await loadRules(rules);
+  }
+  await permit(names);
+}
+
+function outsideOf({ outsideInterface }: NetworkContext): Outside {
+  if (outsideInterface !== undefined) return { interfaces: [outsideInterface], pinned: true };
+  return { interfaces: defaultInterfaces(hostRoutes()), pinned: false };
+}
+
+/** Post-condition: the installation's table knows nothing of that TAP. Idempotent. */
+export async function removeGuest(names: NetworkNames, tap: string): Promise<void> {
+  const { table } = names;
+  const objects = await listObjects(["table", "inet", table]);
+  if (objects.length === 0) return;
+  const address = addressOf(objects, tap);
+  const lines: string[] = [];
+  for (const object of objects.filter(({ kind }) => kind === "set" || kind === "map")) {
+    for (const element of elementsOf(object)) {
+      const words = wordsOf(element);
+      const isOurs = words.key.includes(tap) || (address !== undefined && words.all.includes(address));
+      if (isOurs)
+        lines.push(
+          `delete element inet ${table} ${String(object.fields["name"])} { ${words.key.join(" . ")} }`,
+        );
+    }
+  }
+  const own = objects.some(({ kind, fields }) => kind === "chain" && fields["name"] === chainOf(tap));
+  if (own)
+    lines.push(`flush chain inet ${table} ${chainOf(tap)}`, `delete chain inet ${table} ${chainOf(tap)}`);
+  if (lines.length > 0) await loadRules(`${lines.join("\n")}\n`);
+}
+
+function addressOf(objects: readonly NftObject[], tap: string): string | undefined {
+  const guests = objects.find(({ kind, fields }) => kind === "set" && fields["name"] === "guests");
+  if (guests === undefined) return undefined;
+  return elementsOf(guests)
+    .map((element) => wordsOf(element).key)
+    .find(([name]) => name === tap)?.[1];
+}
+
+function elementsOf({ fields }: NftObject): readonly unknown[] {
+  return Array.isArray(fields["elem"]) ? fields["elem"] : [];
+}
+
+/** An element of a set is its key; one of a map a pair of key and value. Concatenations are lists of their parts. */
+function wordsOf(element: unknown): { readonly key: readonly string[]; readonly all: readonly string[] } {
+  const [key, ...values] = Array.isArray(element) ? element.map(partsOf) : [partsOf(element)];
+  return { key: key ?? [], all: [key ?? [], ...values].flat() };
+}
+
+function partsOf(value: unknown): string[] {
+  if (typeof value === "string" || typeof value === "number") return [String(value)];
+  const parts = fieldsOf(value)["concat"];
+  return Array.isArray(parts) ? parts.map(String) : [];
+}
+
+/** Post-condition: nothing of the installation is left in the host's firewall. Idempotent. */
+export async function removeTable(names: NetworkNames): Promise<void> {
+  await revoke(names);
+  // Added first, since deleting what is not there is an error.
+  await loadRules(`add table inet ${names.table}\ndelete table inet ${names.table}\n`);
+}

@@ -1,0 +1,97 @@
+import { readFileSync } from "node:fs";
+import { isIPv4 } from "node:net";
+import { networkInterfaces } from "node:os";
+import { parseRoutes, type Route4 } from "../../host/ip.ts";
+import { formatNetwork4, parseNetwork4, sizeOf } from "../ipv4.ts";
+import type { SubnetClash } from "../network.ts";
+
+/** What the host's own network looks like now: read at each use, since it changes under us. */
+
+export function hostRoutes(): readonly Route4[] {
+  return parseRoutes(readOrNothing("/proc/net/route"));
+}
+
+/** Interfaces of the default routes, the preferred one first. */
+export function defaultInterfaces(routes: readonly Route4[]): readonly string[] {
+  const defaults = routes.filter((route) => route.network === "0.0.0.0/0");
+  return [...new Set([...defaults].sort((a, b) => a.metric - b.metric).map((route) => route.device))];
+}
+
+/** Used where the host has no resolver that a guest could ask: Cloudflare's and Quad9's. */
+const publicResolvers = ["1.1.1.1", "9.9.9.9"];
+const mostResolvers = 3;
+
+/**
+ * Resolvers that a guest can ask. A resolver of the host's own (127.0.0.53, an address of its interfaces) is out of
+ * a guest's reach: then what that one asks itself is taken, which systemd-resolved writes down.
+ */
+export function upstreamResolvers(files: readonly string[] = resolverFiles): {
+  readonly addresses: readonly string[];
+  readonly fallback: boolean;
+} {
+  const own = hostAddresses();
+  for (const file of files) {
+    const named = readOrNothing(file)
+      .split("\n")
+      .flatMap((line) => /^\s*nameserver\s+(\S+)/.exec(line)?.[1] ?? [])
+      .filter((address) => isIPv4(address) && !/^(127\.|0\.|169\.254\.)/.test(address) && !own.has(address));
+    if (named.length > 0) return { addresses: named.slice(0, mostResolvers), fallback: false };
+  }
+  return { addresses: publicResolvers, fallback: true };
+}
+
+const resolverFiles = [
+  "/etc/resolv.conf",
+  "/run/systemd/resolve/resolv.conf",
+  "/run/NetworkManager/no-stub-resolv.conf",
+];
+
+function hostAddresses(): ReadonlySet<string> {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  return new Set(all.map(({ address }) => address));
+}
+
+/** What of the host `subnet` overlaps with; interfaces that begin with `prefix` are this installation's own. */
+export function findClash(
+  subnet: string,
+  prefix: string,
+  routes: readonly Route4[],
+): SubnetClash | undefined {
+  const taken = routes.filter(({ device, network }) => network !== "0.0.0.0/0" && !device.startsWith(prefix));
+  const clash = taken.find(({ network }) => overlap(subnet, network));
+  if (clash === undefined) return undefined;
+  const { prefix: length } = parseNetwork4(subnet);
+  return {
+    with: `the route ${clash.network} of interface '${clash.device}'`,
+    free: candidates(length).find((candidate) => taken.every(({ network }) => !overlap(candidate, network))),
+  };
+}
+
+function overlap(a: string, b: string): boolean {
+  const [first, second] = [parseNetwork4(a), parseNetwork4(b)];
+  const [firstEnd, secondEnd] = [first, second].map(({ base, prefix }) => base + sizeOf(prefix));
+  return first.base < (secondEnd ?? 0) && second.base < (firstEnd ?? 0);
+}
+
+/** One network of that size in each of 10.100 to 10.255, then 172.16 to 172.31. */
+function candidates(length: number): readonly string[] {
+  const starts = [
+    ...Array.from({ length: 156 }, (_, index) => `10.${100 + index}.0.0/16`),
+    ...Array.from({ length: 16 }, (_, index) => `172.${16 + index}.0.0/16`),
+  ];
+  if (length < 16) return ["10.0.0.0/8", "172.16.0.0/12"].flatMap((wide) => firstOf(wide, length));
+  return starts.flatMap((start) => firstOf(start, length));
+}
+
+function firstOf(network: string, length: number): string[] {
+  const { base, prefix } = parseNetwork4(network);
+  return prefix <= length ? [formatNetwork4({ base, prefix: length })] : [];
+}
+
+function readOrNothing(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return ""; // this host does not have it
+  }
+}
