@@ -26,10 +26,11 @@ export function interfaceNames(): readonly string[] {
     .flatMap((line) => /^\s*(\S+):/.exec(line)?.[1] ?? []);
 }
 
-/** Whether the interface is a TAP or TUN device. Throws `tool-failed` when there is none of that name. */
-export async function isTunDevice(name: string): Promise<boolean> {
+/** What kind of interface that is: a TAP that a process holds open has a carrier. Throws `tool-failed` when there is none. */
+export async function tapState(name: string): Promise<"free" | "held" | "other"> {
   const { stdout } = await run("ip", ["-details", "link", "show", "dev", name], { timeoutMs: limitMs });
-  return /^\s+tun type tap/m.test(stdout);
+  if (!/^\s+tun type tap/m.test(stdout)) return "other";
+  return /<[^>]*\bLOWER_UP\b/.test(stdout) ? "held" : "free";
 }
 
 export interface Route4 {

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { EmberError } from "../../errors/ember-error.ts";
-import { deleteInterface, interfaceNames, ipBatch, isTunDevice } from "../../host/ip.ts";
+import { deleteInterface, interfaceNames, ipBatch, tapState } from "../../host/ip.ts";
 
 export interface TapDevice {
   readonly name: string;
@@ -19,7 +19,9 @@ export interface TapDevice {
 export async function makeTap(tap: TapDevice): Promise<void> {
   const { name } = tap;
   if (interfaceNames().includes(name)) {
-    if (!(await isTunDevice(name))) {
+    const state = await tapState(name);
+    if (state === "held") throw tapInUse(name);
+    if (state === "other") {
       throw new EmberError("wrong-state", `the host has an interface '${name}' that is no TAP`, {
         hint: `see what it is with 'ip link show ${name}', and remove it`,
       });
@@ -38,13 +40,17 @@ export async function makeTap(tap: TapDevice): Promise<void> {
   await ipBatch([`address replace ${tap.address} dev ${name}`, `link set dev ${name} up`]);
 }
 
+function tapInUse(name: string, cause?: unknown): EmberError {
+  return new EmberError("wrong-state", `the TAP '${name}' is in use by another process`, {
+    hint: "end that process first: it may be a hypervisor that ember does not know",
+    cause,
+  });
+}
+
 function tapFailure(name: string, error: unknown): unknown {
   if (!(error instanceof EmberError)) return error;
   if (/busy/i.test(error.message)) {
-    return new EmberError("wrong-state", `the TAP '${name}' is in use by another process`, {
-      hint: "end that process first: it may be a hypervisor that ember does not know",
-      cause: error,
-    });
+    return tapInUse(name, error);
   }
   if (/not permitted|permission/i.test(error.message)) {
     return new EmberError("permission-denied", `this user may not make the TAP '${name}'`, {
