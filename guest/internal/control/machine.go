@@ -35,8 +35,11 @@ type Machine struct {
 	Shutdown func(timeout time.Duration, reboot bool)
 	// Rename gives a copy of a machine its own identity.
 	Rename func(NewIdentity) (after func(), err error)
+	// PlaceSiblings names the other VMs; nil: in /etc/hosts.
+	PlaceSiblings func([]identity.Host) error
 
-	mu sync.Mutex
+	mu   sync.Mutex
+	told hostList
 }
 
 // NewIdentity is what a live fork or a restore changes. Empty fields stay as they are.
@@ -55,6 +58,7 @@ type conversation struct {
 	*Machine
 	open   context.Context // ends when nobody can hear an answer
 	frozen bool
+	staged hostList // the parts of a list that have come
 }
 
 func (m *conversation) methods() map[string]method {
@@ -67,6 +71,7 @@ func (m *conversation) methods() map[string]method {
 		"thaw":         m.thaw,
 		"trim":         m.trim,
 		"set-clock":    m.setClock,
+		"set-hosts":    m.setHosts,
 		"new-identity": m.newIdentity,
 		"shutdown":     m.shutdown,
 	}
@@ -154,6 +159,9 @@ func (m *Machine) newIdentity(raw json.RawMessage) (reply, error) {
 	after, err := m.Rename(change)
 	if err == nil && change.VMID != "" {
 		m.VMID = change.VMID
+	}
+	if err == nil {
+		err = m.hostsAfter(change)
 	}
 	return reply{after: after}, err
 }

@@ -22,10 +22,8 @@ func (n NewIdentity) check() error {
 			return err
 		}
 	}
-	for _, host := range n.Hosts {
-		if identity.CheckHostname(host.Name) != nil || !host.Address.IsValid() {
-			return errors.New("hosts has an entry without a valid name and address")
-		}
+	if err := checkHosts(n.Hosts); err != nil {
+		return err
 	}
 	if n.MachineID != "" && !isHex(n.MachineID, machineIDLength) {
 		return errors.New("machineId is not 32 lower-case hexadecimal digits")

@@ -24,7 +24,7 @@ func TestHostsPutsOursFirstAndKeepsTheImages(t *testing.T) {
 		{Name: "db.ember.internal", Address: netip.MustParseAddr("10.100.0.4")},
 	}}
 	got := hostsFile(names, "127.0.0.1 localhost\n1.2.3.4 kept")
-	want := "10.100.0.3\tweb.ember.internal web\n10.100.0.4\tdb.ember.internal\n127.0.0.1 localhost\n1.2.3.4 kept\n"
+	want := "10.100.0.3\tweb.ember.internal web\n127.0.0.1 localhost\n1.2.3.4 kept\n10.100.0.4\tdb.ember.internal db\t# ember\n"
 	if got != want {
 		t.Errorf("%q", got)
 	}

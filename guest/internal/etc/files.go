@@ -3,6 +3,7 @@ package etc
 import (
 	"errors"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -21,10 +22,12 @@ type Names struct {
 
 // PlaceNames sets the host name and provides /etc/hostname and /etc/hosts.
 func PlaceNames(n Names) error {
+	changing.Lock()
+	defer changing.Unlock()
 	return errors.Join(
 		unix.Sethostname([]byte(n.Hostname)),
 		Place("/etc/hostname", n.Hostname+"\n"),
-		Place("/etc/hosts", hostsFile(n, imageHosts())),
+		Place(hostsPath, hostsFile(n, imageHosts())),
 	)
 }
 
@@ -33,7 +36,7 @@ const keptHosts = RuntimeDir + "/image-hosts"
 
 // KeepImageHosts copies the image's /etc/hosts; to be called before PlaceNames covers it.
 func KeepImageHosts() error {
-	data, err := os.ReadFile("/etc/hosts")
+	data, err := os.ReadFile(hostsPath)
 	if err != nil || len(data) > maxHostsBytes {
 		return nil // absent, or not something to copy into memory
 	}
@@ -51,46 +54,32 @@ func imageHosts() string {
 	return string(data)
 }
 
-// hostsFile puts our lines first, since the first match wins, and keeps the image's.
+// hostsFile puts our own line first, since the first match wins, and keeps the image's. The other VMs come last, where
+// they can come and go.
 func hostsFile(n Names, imageHosts string) string {
 	var b strings.Builder
-	if !mentions(imageHosts, "localhost") {
+	if !namesIn([]byte(imageHosts))["localhost"] {
 		b.WriteString("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n")
 	}
+	b.WriteString(ownLine(n) + "\n" + imageHosts)
+	if imageHosts != "" && !strings.HasSuffix(imageHosts, "\n") {
+		b.WriteByte('\n')
+	}
+	return b.String() + joined(siblingLines([]byte(b.String()), n.Hosts))
+}
+
+func ownLine(n Names) string {
 	address := "127.0.1.1"
 	if n.Network != nil {
 		address = n.Network.Address.Addr().String()
 	}
-	names := n.Hostname
+	names := []string{n.Hostname}
 	for _, host := range n.Hosts {
-		if host.Address.String() == address && host.Name != n.Hostname {
-			names = host.Name + " " + names
+		if host.Address.String() == address && !slices.Contains(names, host.Name) {
+			names = slices.Insert(names, 0, host.Name)
 		}
 	}
-	b.WriteString(address + "\t" + names + "\n")
-	for _, host := range n.Hosts {
-		if host.Address.String() != address {
-			b.WriteString(host.Address.String() + "\t" + host.Name + "\n")
-		}
-	}
-	b.WriteString(imageHosts)
-	if imageHosts != "" && !strings.HasSuffix(imageHosts, "\n") {
-		b.WriteByte('\n')
-	}
-	return b.String()
-}
-
-func mentions(hosts, name string) bool {
-	for line := range strings.SplitSeq(hosts, "\n") {
-		line, _, _ = strings.Cut(line, "#")
-		fields := strings.Fields(line)
-		for _, field := range fields[min(1, len(fields)):] {
-			if field == name {
-				return true
-			}
-		}
-	}
-	return false
+	return address + "\t" + strings.Join(names, " ")
 }
 
 // PlaceResolver provides /etc/resolv.conf; without a network or resolvers the image keeps its own.

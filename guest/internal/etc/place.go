@@ -4,6 +4,7 @@
 package etc
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -27,7 +28,7 @@ func Place(path, content string) error {
 	if err := os.MkdirAll(RuntimeDir, 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(source, []byte(content), 0o644); err != nil {
+	if err := write(source, content); err != nil {
 		return err
 	}
 	if mounted {
@@ -51,6 +52,37 @@ func Place(path, content string) error {
 		return fmt.Errorf("bind %s: %w", path, err)
 	}
 	return nil
+}
+
+// write gives the file at path, made if it is missing, this content.
+func write(path, content string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err == nil {
+		err = overwrite(f, int(info.Size()), []byte(content))
+	}
+	return errors.Join(err, f.Close())
+}
+
+// overwrite replaces what a file of `before` bytes holds. A reader meanwhile never finds it empty: what is left over
+// becomes empty lines before it goes, and room is made before anything is changed.
+func overwrite(f *os.File, before int, content []byte) error {
+	padded := content
+	if missing := before - len(content); missing > 0 {
+		padded = append(bytes.Clone(content), bytes.Repeat([]byte("\n"), missing)...)
+	} else if len(content) > 0 {
+		err := unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, int64(len(content)))
+		if err != nil && err != unix.EOPNOTSUPP {
+			return os.NewSyscallError("fallocate", err)
+		}
+	}
+	if _, err := f.WriteAt(padded, 0); err != nil {
+		return err
+	}
+	return f.Truncate(int64(len(content)))
 }
 
 // follow resolves symbolic links up to the last existing or first missing name.
