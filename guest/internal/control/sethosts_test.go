@@ -5,21 +5,30 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"ember.dev/guest/internal/identity"
 )
 
-// placed is what a machine's hosts file would say; a lock is the caller's to show that there is one.
+// placed is what a machine's hosts file would say.
 type placed struct {
 	lists [][]string
 	err   error
+	busy  atomic.Bool
+	mixed atomic.Bool // two wrote at once
 }
 
 func machineWithHosts() (*Machine, *placed) {
 	p := &placed{}
 	m := machine()
 	m.PlaceSiblings = func(hosts []identity.Host) error {
+		if !p.busy.CompareAndSwap(false, true) {
+			p.mixed.Store(true)
+		}
+		defer p.busy.Store(false)
+		time.Sleep(100 * time.Microsecond) // room for another
 		var names []string
 		for _, host := range hosts {
 			names = append(names, host.Name+"="+host.Address.String())
@@ -152,6 +161,9 @@ func TestListsFromSeveralStreamsEndWithTheNewest(t *testing.T) {
 		})
 	}
 	streams.Wait()
+	if p.mixed.Load() {
+		t.Error("two lists were placed at once")
+	}
 	if last := p.lists[len(p.lists)-1]; len(last) != 1 || last[0] != "r40=10.0.0.2" {
 		t.Errorf("%v", last)
 	}

@@ -108,6 +108,13 @@ func TestNamesThatAreTakenAreNotTouched(t *testing.T) {
 	}
 }
 
+func TestNoVMIsLocalhost(t *testing.T) {
+	content := update(t, hostsAt(t, "1.1.1.1 other\n"), hosts("localhost", "10.0.0.6"))
+	if lookUp(content, "localhost") != "" || lookUp(content, "localhost.ember.internal") != "10.0.0.6" {
+		t.Errorf("%q", content)
+	}
+}
+
 func TestAListThatKeepsChangingDoesNotFillTheFile(t *testing.T) {
 	path := hostsAt(t, "127.0.0.1 localhost\n9.9.9.9 mine\n")
 	for i := range 5000 {
