@@ -36,9 +36,18 @@ export class TestInstallation implements AsyncDisposable {
   /** Ids that `init` gave: what is left on the host's network carries them. */
   readonly #ids: string[] = [];
 
-  /** `toolFolder` comes first in PATH. */
-  constructor(options: { readonly folderName?: string; readonly toolFolder?: string | undefined } = {}) {
+  readonly #namespace: string | undefined;
+
+  /** `toolFolder` comes first in PATH; commands run in the network namespace `namespace`. */
+  constructor(
+    options: {
+      readonly folderName?: string;
+      readonly toolFolder?: string | undefined;
+      readonly namespace?: string | undefined;
+    } = {},
+  ) {
     this.#toolFolder = options.toolFolder;
+    this.#namespace = options.namespace;
     this.#home = mkdtempSync(join(tmpdir(), "ember-e2e-"));
     this.stateDir = join(this.#home, options.folderName ?? "state");
     mkdirSync(sharedCache, { recursive: true });
@@ -46,7 +55,15 @@ export class TestInstallation implements AsyncDisposable {
 
   /** Runs `ember ARGS...` to its end, whatever its status. */
   run(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
-    return runCommand(executable, args, { ...options, env: { ...this.environment, ...options.env } });
+    const env = { ...this.environment, ...options.env };
+    if (this.#namespace === undefined) return runCommand(executable, args, { ...options, env });
+    return runCommand("ip", ["netns", "exec", this.#namespace, executable, ...args], { ...options, env });
+  }
+
+  /** Fetches the kernel that VMs boot, from where there is a network. */
+  async pullKernel(): Promise<void> {
+    const result = await runCommand(executable, ["kernel", "pull", "debian"], { env: this.environment });
+    if (result.status !== 0) throw new Error(`the kernel was not pulled: ${result.stderr}`);
   }
 
   /** Runs `ember ARGS...`, which must succeed; returns its standard output without the last line end. */
