@@ -58,6 +58,12 @@ export interface TrimmedDisk {
   readonly complete: boolean;
 }
 
+/** The answer to `set-hosts`. */
+export interface AppliedHosts {
+  /** False: a later list holds already, or more parts of this one are to come. */
+  readonly applied: boolean;
+}
+
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const amount = v.pipe(v.number(), v.finite(), v.minValue(0));
 const text = v.pipe(v.string(), v.maxLength(256));
@@ -107,6 +113,8 @@ const thaw: v.GenericSchema<unknown, FrozenGuest> = v.object({ frozenMs: amount,
 
 const trim: v.GenericSchema<unknown, TrimmedDisk> = v.object({ trimmedBytes: count, complete: v.boolean() });
 
+const setHosts: v.GenericSchema<unknown, AppliedHosts> = v.object({ applied: v.boolean() });
+
 /** The form of each answer. The guest is not trusted: nothing of it is used that has not been through here. */
 export const answers: {
   readonly ready: typeof ready;
@@ -115,4 +123,5 @@ export const answers: {
   readonly grow: typeof grow;
   readonly thaw: typeof thaw;
   readonly trim: typeof trim;
-} = { ready, info, metrics, grow, thaw, trim };
+  readonly setHosts: typeof setHosts;
+} = { ready, info, metrics, grow, thaw, trim, setHosts };

@@ -25,6 +25,12 @@ export interface NewIdentity {
   readonly machineId?: string;
 }
 
+/** All other VMs that the guest may know by name. Of two lists the one with the higher revision holds. */
+export interface HostList {
+  readonly revision: number;
+  readonly hosts: readonly { readonly name: string; readonly address: string }[];
+}
+
 /**
  * The agent's control subsystem, which it opens for root only. Every call throws `guest-failed` with the agent's
  * reason (or when its answer is not of the agreed form), `guest-unreachable`, or `timeout`.
@@ -46,6 +52,8 @@ export interface AgentControl extends AsyncDisposable {
   /** Hands the host's clock over. */
   setClock(): Promise<void>;
   newIdentity(identity: NewIdentity): Promise<void>;
+  /** Makes the guest's /etc/hosts name these VMs and no other; false when a later list holds there already. */
+  setHosts(list: HostList): Promise<boolean>;
   /** Resolves when the guest has begun to go down; its processes get `timeoutMs` to end by themselves. */
   shutdown(options: { readonly timeoutMs: number; readonly reboot?: boolean }): Promise<void>;
 }
@@ -57,6 +65,8 @@ const diskCallLimitMs = 120_000;
 const trimLimitMs = diskCallLimitMs - 10_000;
 /** The longest time that the agent takes as a limit. */
 const longestShutdownMs = 3_600_000;
+/** The agent takes requests of up to 1 MiB; a host's name and address are at most 300 bytes of that. */
+const hostsPerRequest = 3000;
 
 /** Opens the control stream. The caller disposes it. Throws `guest-unreachable`, `guest-failed`. */
 export async function openControl(agent: AgentChannel): Promise<AgentControl> {
@@ -89,6 +99,15 @@ export async function openControl(agent: AgentChannel): Promise<AgentControl> {
     trim: () => call("trim", { timeoutMs: trimLimitMs }, answers.trim, diskCallLimitMs),
     setClock: () => order("set-clock", { timeMs: Date.now() }),
     newIdentity: (identity) => order("new-identity", identity),
+    setHosts: async ({ revision, hosts }) => {
+      for (let offset = 0; ; offset += hostsPerRequest) {
+        const part = hosts.slice(offset, offset + hostsPerRequest);
+        const more = offset + part.length < hosts.length;
+        const params = { revision, hosts: part, offset, more };
+        const { applied } = await call("set-hosts", params, answers.setHosts);
+        if (!more) return applied;
+      }
+    },
     shutdown: ({ timeoutMs, reboot = false }) =>
       order("shutdown", {
         timeoutMs: Math.min(Math.max(0, Math.round(timeoutMs)), longestShutdownMs),
