@@ -44,18 +44,28 @@ export function fileSystemNumber(path: string): string | undefined {
   return parseNumber(readFileSync("/proc/self/mountinfo", "utf8"), path);
 }
 
+/** How the file system is mounted that `path` (without symlinks) lies on: "rw", "nodev", ... */
+export function mountOptions(path: string): readonly string[] {
+  return (mountOf(readFileSync("/proc/self/mountinfo", "utf8"), path)?.[5] ?? "").split(",");
+}
+
 export function parseNumber(table: string, path: string): string | undefined {
+  return mountOf(table, path)?.[2];
+}
+
+/** Fields of the mount that `path` lies on. */
+function mountOf(table: string, path: string): readonly string[] | undefined {
   let longest = -1;
-  let number: string | undefined;
+  let found: readonly string[] | undefined;
   for (const line of table.split("\n")) {
     const fields = line.split(" ");
     const point = unescapeOctal(fields[4] ?? "");
     const holds = point === "/" || path === point || path.startsWith(`${point}/`);
     if (point === "" || !holds || point.length < longest) continue;
     longest = point.length; // of two at one place, the last one is on top
-    number = fields[2];
+    found = fields;
   }
-  return number;
+  return found;
 }
 
 /** The kernel writes space, tab, newline and backslash as three octal digits, and other bytes as they are. */

@@ -73,6 +73,8 @@ export interface NetworkCapabilities {
   /** The guest's first-byte offset in its block: block base + this is the guest's address. */
   readonly guestOffset: number;
   readonly gatewayOffset: number;
+  /** Whether the VMs of an installation reach each other. */
+  readonly siblings: boolean;
   /** Known ways in which the network contract does not hold, told to the user by `info`. */
   readonly caveats: readonly string[];
 }

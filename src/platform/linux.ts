@@ -127,6 +127,8 @@ export const installHint: PlatformFacts["installHint"] = (tool: string): string 
 };
 
 export const hypervisorDrivers: Drivers["hypervisorDrivers"] = {
+  firecracker: async (context) =>
+    (await import("../hypervisor/firecracker/driver.ts")).createFirecracker(context),
   qemu: async () => (await import("../hypervisor/qemu/driver.ts")).createQemu(),
 };
 

@@ -13,6 +13,7 @@ import { checkResources, defaultCpus, defaultMemoryBytes, diskSizeFor } from "./
 import { checkVmName } from "./names.ts";
 import { createOperation, type NewVm } from "./operations/create.ts";
 import { checkPorts } from "./ports.ts";
+import { tellSiblings } from "./siblings.ts";
 
 /** Makes a VM from an image, pulling image and kernel as needed, and starts it unless `start` is false. */
 export async function createVm(
@@ -88,6 +89,7 @@ export async function make(
     },
     { signal: options.signal },
   );
+  await tellSiblings(installation, options);
   const made = findVm(installation.db, vm.id);
   if (made === undefined)
     throw new EmberError("vm-not-found", `VM '${vm.name}' was deleted while it was being made`);

@@ -4,6 +4,7 @@ import { listSnapshots } from "../state/snapshots.ts";
 import { findVm, getVm, type VmRecord } from "../state/vms.ts";
 import type { DeleteVmOptions, TaskOptions } from "../types.ts";
 import { deleteOperation } from "./operations/delete.ts";
+import { tellSiblings } from "./siblings.ts";
 import { statusOf } from "./status.ts";
 
 /**
@@ -25,7 +26,9 @@ export async function deleteVm(
       () => deleteHeld(installation, name, names, options),
       { signal: options.signal },
     );
-    if (held) return;
+    if (!held) continue;
+    await tellSiblings(installation, options);
+    return;
   }
 }
 

@@ -11,6 +11,7 @@ import { checkResources, diskSizeFor } from "./limits.ts";
 import { checkVmName } from "./names.ts";
 import type { NewVm } from "./operations/create.ts";
 import { forkManyOperation } from "./operations/fork-many.ts";
+import { tellSiblings } from "./siblings.ts";
 
 const mostForks = 1000;
 
@@ -35,6 +36,7 @@ export async function forkVm(
     return await make(installation, first, data, options, [`vm:${first.name}`, `vm:${sourceName}`]);
   }
   await makeMany(installation, source, vms, options);
+  await tellSiblings(installation, options);
   if (options.start ?? true) await startAll(installation, names, options);
   return getVm(installation.db, first.name);
 }

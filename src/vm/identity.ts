@@ -12,6 +12,7 @@ export function identityOf(
   network: GuestNetwork,
   capabilities: HypervisorCapabilities,
   clientPublicKey: string,
+  siblings: readonly { readonly name: string; readonly address: string }[],
 ): GuestIdentity {
   const address = network.address.split("/")[0] ?? network.address;
   return {
@@ -20,10 +21,7 @@ export function identityOf(
     bootTimeMs: Date.now(),
     root: { device: "/dev/vda", fsType: "ext4", readOnly: false },
     network,
-    hosts: [
-      { name: `${vm.name}.ember.internal`, address },
-      { name: vm.name, address },
-    ],
+    hosts: [{ name: `${vm.name}.ember.internal`, address }, { name: vm.name, address }, ...siblings],
     agent: {
       listen: [capabilities.agentTransport === "tcp" ? `tcp:${agentGuestPort}` : `vsock:${agentGuestPort}`],
       hostKey: vm.hostKey,

@@ -51,7 +51,7 @@ beforeEach(async () => {
     verbose: (line) => verbose.push(line),
   });
   writeSetting(installation.db, "installation-id", "0123abcd");
-  writeSetting(installation.db, "network", "user");
+  writeSetting(installation.db, "network", "tap");
   writeSetting(installation.db, "subnet", "10.100.0.0/16");
   agent = await startFakeAgent({ onControl: serveControl });
   mkdirSync(join(folder, "ssh"));
@@ -133,7 +133,7 @@ function run(vm: VmRecord, endpoint: AgentEndpoint = agent.target.endpoint): VmR
 }
 
 async function tell(signal?: AbortSignal): Promise<Told> {
-  const { told, missed } = await tellSiblings(installation, { reach: true, signal });
+  const { told, missed } = await tellSiblings(installation, { signal });
   return { told: told.toSorted(), missed };
 }
 const namesOf = (hosts: readonly { name: string }[] | undefined) => hosts?.map((host) => host.name);
@@ -145,7 +145,7 @@ test("a VM boots with the names of all others that have a network, itself left o
   addVm("alone", { networkMode: "none" });
   addVm("unfinished", { visible: false });
   expect(await siblingHosts(installation, web)).toEqual([
-    { name: "db.ember.internal", address: "10.100.0.19" },
+    { name: "db.ember.internal", address: "10.100.0.18" },
   ]);
   const made = addVm("new", { visible: false });
   expect(namesOf(await siblingHosts(installation, made))).toEqual([
@@ -171,8 +171,9 @@ test("every running VM is told the whole list, those that do not run are not ask
 });
 
 test("nobody is connected to when VMs do not reach each other", async () => {
+  writeSetting(installation.db, "network", "user");
   run(addVm("a"));
-  expect(await tellSiblings(installation, { reach: false })).toEqual({ told: [], missed: [] });
+  expect(await tellSiblings(installation)).toEqual({ told: [], missed: [] });
   expect(asked).toEqual([]);
 });
 

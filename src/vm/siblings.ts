@@ -19,8 +19,6 @@ export interface NamedHost {
 }
 
 export interface TellOptions {
-  /** Whether VMs reach each other on the installation's network; nobody is told otherwise. */
-  readonly reach: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -57,9 +55,9 @@ export async function siblingHosts(installation: Installation, vm: VmRecord): Pr
  * The others are told at the next call, or boot with what is true then. Never throws: what the caller did is done, so
  * a failure is a line for `--verbose`.
  */
-export async function tellSiblings(installation: Installation, options: TellOptions): Promise<Told> {
-  if (!options.reach) return { told: [], missed: [] };
+export async function tellSiblings(installation: Installation, options: TellOptions = {}): Promise<Told> {
   try {
+    if (!(await installation.network()).capabilities.siblings) return { told: [], missed: [] };
     forgetDeleted(installation.db);
     const digest = await digestOf(await membersOf(installation));
     const behind = runningVms(installation).filter((id) => toldOf(installation.db, id)?.digest !== digest);

@@ -21,6 +21,7 @@ const capabilities: NetworkCapabilities = {
   blockPrefix: 30,
   guestOffset: offsets.guest,
   gatewayOffset: offsets.gateway,
+  siblings: true,
   caveats: [],
 };
 

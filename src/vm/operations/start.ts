@@ -13,6 +13,7 @@ import { chooseAccelerator } from "../acceleration.ts";
 import { clientPublicKey } from "../agent.ts";
 import { awaitAgent } from "../boot.ts";
 import { identityOf } from "../identity.ts";
+import { siblingHosts } from "../siblings.ts";
 import { userIdOf } from "../users.ts";
 import { killMachine, requireVm, type VmStep, vmIdOf } from "./steps.ts";
 
@@ -114,6 +115,7 @@ async function startHypervisor(
     attachment.guest,
     hypervisor.capabilities(),
     clientPublicKey(installation),
+    (await installation.network()).capabilities.siblings ? await siblingHosts(installation, vm) : [],
   );
   await composeInitrd(base, identityJson(identity), initrdPath(installation, vm.id));
   const containment = await installation.containment();

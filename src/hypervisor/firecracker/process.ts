@@ -1,0 +1,55 @@
+import { rmSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { findProcesses } from "#platform";
+import { EmberError } from "../../errors/ember-error.ts";
+import { identify, isAlive, signalProcess } from "../../host/process-identity.ts";
+import type { Machine } from "../hypervisor.ts";
+import { clearPlaces } from "./jail.ts";
+import { processMark, shortcut } from "./places.ts";
+
+/** An argument that Firecracker has, and nobody who looks for the mark; and one that only the jailer has. */
+const apiArgument = "--api-sock";
+const jailerArgument = "--exec-file";
+
+/** See `Hypervisor.find`. The jailer counts as long as there is nothing else: it is about to become the hypervisor. */
+export function findMachine(vmId: string, folder: string, runtimeFolder: string): Machine | undefined {
+  const marked = findProcesses(processMark(vmId));
+  if (marked.length === 0) return undefined;
+  const hypervisors = new Set(findProcesses(apiArgument));
+  const jailers = new Set(findProcesses(jailerArgument));
+  const found = marked.filter((pid) => hypervisors.has(pid));
+  const pid = found.find((candidate) => !jailers.has(candidate)) ?? found[0];
+  const identity = pid === undefined ? undefined : identify(pid);
+  return identity === undefined ? undefined : { vmId, folder, runtimeFolder, process: identity };
+}
+
+/** A killed process takes as long as the host needs to take its memory back; beyond this it is stuck in the host. */
+const killTimeoutMs = 20_000;
+
+/** See `Hypervisor.kill`. */
+export async function killMachine(machine: Machine): Promise<void> {
+  const { vmId, folder, runtimeFolder } = machine;
+  await end(machine);
+  // A jailer that was killed may just have started what it was there for.
+  for (let next = findMachine(vmId, folder, runtimeFolder); next !== undefined; ) {
+    await end(next);
+    next = findMachine(vmId, folder, runtimeFolder);
+  }
+  rmSync(shortcut(runtimeFolder, vmId), { force: true });
+  await clearPlaces(vmId, folder, runtimeFolder);
+}
+
+async function end(machine: Machine): Promise<void> {
+  const deadline = Date.now() + killTimeoutMs;
+  signalProcess(machine.process, "SIGKILL");
+  for (let waitMs = 1; isAlive(machine.process); waitMs = Math.min(50, waitMs * 2)) {
+    if (Date.now() > deadline) {
+      throw new EmberError(
+        "hypervisor-failed",
+        `process ${machine.process.pid} was killed but has not gone within ${killTimeoutMs / 1000} s`,
+        { hint: "the host's kernel holds it: look at its log, and restart the host if it stays" },
+      );
+    }
+    await sleep(waitMs);
+  }
+}
