@@ -97,6 +97,8 @@ export interface HypervisorCapabilities {
   /** The agent is reached over the network interface ("tcp") or over vsock. */
   readonly agentTransport: "tcp" | "vsock";
   readonly maxCpus: number;
+  /** Whether `start` refuses a disk that another process uses. */
+  readonly locksDisks: boolean;
   /** "uncompressed": a vmlinux on x86-64, an Image on arm64, and nothing else. Absent: whatever the kernel comes as. */
   readonly bootFile?: "any" | "uncompressed";
   /** Whether the process runs confined (own user, own root folder), and why not; for `info`. Absent: it never does. */

@@ -40,6 +40,7 @@ function fake(text: string, failure?: EmberError, accelerators: Accelerator[] = 
       guestPowerOff: "poweroff",
       agentTransport: "tcp",
       maxCpus: 1,
+      locksDisks: true,
     }),
     start,
     find: (vmId, place, runtimeFolder) => ({ vmId, folder: place, runtimeFolder, process: ownIdentity() }),

@@ -10,6 +10,7 @@ const capabilities = {
   guestPowerOff: "poweroff",
   agentTransport: "tcp",
   maxCpus: 8,
+  locksDisks: true,
 } as const;
 const mib = 2 ** 20;
 

@@ -20,14 +20,23 @@ export interface Bodies {
     readonly is_read_only: boolean;
     readonly cache_type: "Unsafe" | "Writeback";
     readonly io_engine: "Sync" | "Async";
+    readonly rate_limiter?: RateLimiter;
   };
   readonly networkInterface: {
     readonly iface_id: string;
     readonly host_dev_name: string;
     readonly guest_mac: string;
+    readonly rx_rate_limiter?: RateLimiter;
+    readonly tx_rate_limiter?: RateLimiter;
   };
   readonly vsock: { readonly guest_cid: number; readonly uds_path: string };
   readonly balloon: { readonly amount_mib: number; readonly deflate_on_oom: boolean };
+}
+
+/** Buckets of bytes and of operations: `size` of them, refilled in `refill_time` ms. */
+export interface RateLimiter {
+  readonly bandwidth?: { readonly size: number; readonly refill_time: number };
+  readonly ops?: { readonly size: number; readonly refill_time: number };
 }
 
 export type VmState = "Not started" | "Running" | "Paused";
@@ -90,6 +99,22 @@ export class FirecrackerApi {
 
   async setMetrics(path: string): Promise<void> {
     await this.#send("PUT", "/metrics", { metrics_path: path });
+  }
+
+  async setLogger(path: string): Promise<void> {
+    await this.#send("PUT", "/logger", { log_path: path, level: "Warning" });
+  }
+
+  /** Of a paused VM. */
+  async createSnapshot(statePath: string, memoryPath: string): Promise<void> {
+    const body = { snapshot_type: "Full", snapshot_path: statePath, mem_file_path: memoryPath };
+    await this.#send("PUT", "/snapshot/create", body);
+  }
+
+  /** Before anything else is described. A failure ends the process. */
+  async loadSnapshot(statePath: string, memoryPath: string): Promise<void> {
+    const memory = { backend_type: "File", backend_path: memoryPath };
+    await this.#send("PUT", "/snapshot/load", { snapshot_path: statePath, mem_backend: memory });
   }
 
   async act(action: "InstanceStart" | "SendCtrlAltDel" | "FlushMetrics"): Promise<void> {

@@ -1,5 +1,6 @@
 import { statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { processUsage } from "#platform";
 import { EmberError } from "../../errors/ember-error.ts";
 import { isAlive } from "../../host/process-identity.ts";
@@ -44,7 +45,13 @@ export function createFirecracker(context: HypervisorContext): Hypervisor {
     },
     status: async (machine) => {
       if (!isAlive(machine.process)) return "gone";
-      return (await apiOf(machine).state()) === "Paused" ? "paused" : "running";
+      try {
+        return (await apiOf(machine).state()) === "Paused" ? "paused" : "running";
+      } catch (error) {
+        await sleep(100); // it may have been asked while it ended, which takes a moment
+        if (!isAlive(machine.process)) return "gone";
+        throw error;
+      }
     },
     resizeDrive,
     usage,
@@ -59,6 +66,7 @@ const capabilities: HypervisorCapabilities = {
   agentTransport: "vsock",
   maxCpus: 32,
   bootFile: "uncompressed",
+  locksDisks: false,
 };
 
 function confinementOf({ jailer }: HypervisorContext): {
@@ -107,7 +115,8 @@ async function resizeDrive(machine: Machine, index: number, sizeBytes: number): 
   requireAlive(machine);
   const name = fileNames.drive(index);
   const path = join(shortcut(machine.runtimeFolder, machine.vmId), name);
-  const stat = statSync(path);
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) throw new EmberError("hypervisor-failed", `the VM has no disk ${index}`);
   if (stat.isFile() && stat.size < sizeBytes) truncateSync(path, sizeBytes);
   await apiOf(machine).refreshDrive(name, name);
 }

@@ -1,11 +1,10 @@
-import { rmSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { findProcesses } from "#platform";
 import { EmberError } from "../../errors/ember-error.ts";
 import { identify, isAlive, signalProcess } from "../../host/process-identity.ts";
 import type { Machine } from "../hypervisor.ts";
 import { clearPlaces } from "./jail.ts";
-import { processMark, shortcut } from "./places.ts";
+import { processMark } from "./places.ts";
 
 /** An argument that Firecracker has, and nobody who looks for the mark; and one that only the jailer has. */
 const apiArgument = "--api-sock";
@@ -29,13 +28,14 @@ const killTimeoutMs = 20_000;
 /** See `Hypervisor.kill`. */
 export async function killMachine(machine: Machine): Promise<void> {
   const { vmId, folder, runtimeFolder } = machine;
+  const isJailer = findProcesses(jailerArgument).includes(machine.process.pid);
   await end(machine);
-  // A jailer that was killed may just have started what it was there for.
   for (let next = findMachine(vmId, folder, runtimeFolder); next !== undefined; ) {
+    // A jailer may just have started what it was there for; any other process is of a later start, and goes on.
+    if (!isJailer) return;
     await end(next);
     next = findMachine(vmId, folder, runtimeFolder);
   }
-  rmSync(shortcut(runtimeFolder, vmId), { force: true });
   await clearPlaces(vmId, folder, runtimeFolder);
 }
 

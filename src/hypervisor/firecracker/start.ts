@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, realpathSync, symlinkSync } from "node:fs";
+import { totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EmberError } from "../../errors/ember-error.ts";
@@ -18,6 +19,9 @@ import { findMachine, killMachine } from "./process.ts";
 
 /** From the process's start until its control socket answers. */
 const startTimeoutMs = 30_000;
+
+/** The longest path of a socket on Linux, without its ending zero. */
+const longestSocketPath = 107;
 
 /** See `Hypervisor.start`. */
 export async function startMachine(
@@ -41,8 +45,10 @@ export async function startMachine(
     symlinkSync(root, shortcut(runtimeFolder, vmId));
     const child = confined ? await startJailed(spec) : await startDirectly(spec);
     const api = new FirecrackerApi(join(shortcut(runtimeFolder, vmId), fileNames.api), signal);
-    await waitForApi(spec, child, api, signal);
-    const identity = confined ? jailedProcess(spec, root) : identify(child.pid);
+    const processNow = (): ProcessIdentity | undefined =>
+      confined ? jailedProcess(root) : identify(child.pid);
+    await waitForApi(spec, child, api, processNow, signal);
+    const identity = processNow();
     if (identity === undefined) throw ended(spec, "it has ended");
     await configure(api, spec).catch((error: unknown) => {
       throw identify(identity.pid) === undefined ? ended(spec, "it ended while it was set up") : error;
@@ -56,8 +62,10 @@ export async function startMachine(
       agent: { kind: "vsock-uds", path, port: agentGuestPort },
     };
   } catch (error) {
-    const left = findMachine(vmId, folder, runtimeFolder);
-    if (left !== undefined) await killMachine(left);
+    for (let left = findMachine(vmId, folder, runtimeFolder); left !== undefined; ) {
+      await killMachine(left);
+      left = findMachine(vmId, folder, runtimeFolder);
+    }
     await clearPlaces(vmId, folder, runtimeFolder);
     throw error;
   }
@@ -68,6 +76,20 @@ function checkSpec(spec: VmSpec): void {
     throw new EmberError("host-unsupported", "Firecracker runs guests by hardware only", {
       hint: "use QEMU",
     });
+  const socket = join(shortcut(spec.runtimeFolder, spec.vmId), fileNames.api);
+  if (Buffer.byteLength(socket) > longestSocketPath) {
+    throw new EmberError("host-unsupported", `'${socket}' is too long for a socket's path`, {
+      hint: "set XDG_RUNTIME_DIR to a short folder",
+    });
+  }
+  if (spec.memoryBytes > totalmem()) {
+    throw new EmberError("host-unsupported", "this host does not have the memory that the VM is to have", {
+      hint: "give the VM less with --memory",
+    });
+  }
+  for (const path of [spec.initrdPath, ...spec.drives.map((drive) => drive.path)])
+    if (!existsSync(path))
+      throw new EmberError("hypervisor-failed", `there is no '${path}', which the VM needs`);
   if (!existsSync(spec.kernelPath))
     throw new EmberError("kernel-not-found", `there is no kernel '${spec.kernelPath}'`, {
       hint: "see 'ember kernel list'",
@@ -114,18 +136,19 @@ function firecrackerArguments(spec: VmSpec, withId: boolean): string[] {
   return [...id, "--api-sock", fileNames.api, "--log-path", fileNames.log, "--level", "Warning"];
 }
 
-/** The jailer leaves when it has started Firecracker, and writes down which process that is. */
-function jailedProcess(spec: VmSpec, root: string): ProcessIdentity | undefined {
+/** The jailer leaves when it has started Firecracker, and writes down before which process that is. */
+function jailedProcess(root: string): ProcessIdentity | undefined {
   const program = root.split("/").at(-3) ?? "firecracker";
-  const pid = Number(readFileSync(join(root, `${program}.pid`), "utf8"));
-  const machine = findMachine(spec.vmId, spec.folder, spec.runtimeFolder);
-  return machine?.process.pid === pid ? machine.process : undefined;
+  const file = join(root, `${program}.pid`);
+  const pid = existsSync(file) ? Number(readFileSync(file, "utf8")) : Number.NaN;
+  return Number.isInteger(pid) ? identify(pid) : undefined;
 }
 
 async function waitForApi(
   spec: VmSpec,
   child: DetachedProcess,
   api: FirecrackerApi,
+  processNow: () => ProcessIdentity | undefined,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const socket = join(shortcut(spec.runtimeFolder, spec.vmId), fileNames.api);
@@ -140,8 +163,7 @@ async function waitForApi(
     checkAborted(signal);
     if (hasFailed) throw ended(spec, `it ended with ${await child.ended}`);
     if (existsSync(socket) && (await answers(api))) return;
-    if (hasEnded && findMachine(spec.vmId, spec.folder, spec.runtimeFolder) === undefined)
-      throw ended(spec, "it ended at once");
+    if (hasEnded && processNow() === undefined) throw ended(spec, "it ended at once");
     await sleep(2);
   }
   throw new EmberError("hypervisor-failed", `the hypervisor was not ready within ${startTimeoutMs / 1000} s`);

@@ -47,6 +47,7 @@ const capabilities: HypervisorCapabilities = {
   guestPowerOff: "poweroff",
   agentTransport: "tcp",
   maxCpus: 64,
+  locksDisks: true,
 };
 
 /**

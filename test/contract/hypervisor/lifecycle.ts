@@ -52,7 +52,7 @@ export function lifecycleTests(factory: () => Hypervisor): void {
     const machine = await hypervisor.start(spec);
     const other = await hypervisor.start(workshop.spec());
     const found = workshop.find(spec);
-    expect(found).toEqual(machine);
+    expect(machine).toMatchObject({ ...found });
     if (found !== undefined) await hypervisor.kill(found);
     expect(workshop.find(spec)).toBeUndefined();
     expect(await hypervisor.status(other)).toBe("running");
@@ -110,8 +110,8 @@ export function lifecycleTests(factory: () => Hypervisor): void {
     await using workshop = new Workshop(hypervisor);
     const spec = workshop.spec();
     const machine = await hypervisor.start(spec);
-    const sockets = workshop.remains().filter((name) => name.startsWith(spec.vmId));
-    const silent = sockets.map((name) => connect(join(spec.runtimeFolder, name)));
+    const silent = workshop.sockets(spec).map((path) => connect(path));
+    expect(silent.length).toBeGreaterThan(0);
     setTimeout(() => {
       for (const socket of silent) socket.destroy();
     }, 300);

@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
@@ -39,6 +40,7 @@ export class Workshop implements AsyncDisposable {
 
   /** A small VM of its own folder and id; `changes` replace parts. */
   spec(changes: Partial<VmSpec> = {}): VmSpec {
+    const { accelerators, confinement } = this.#hypervisor.capabilities();
     const vmId = changes.vmId ?? randomBytes(8).toString("hex");
     const folder = join(this.folder, vmId);
     mkdirSync(folder, { recursive: true });
@@ -47,7 +49,8 @@ export class Workshop implements AsyncDisposable {
       vmId,
       folder,
       runtimeFolder: this.runtimeFolder,
-      accelerator: "tcg",
+      accelerator: accelerators.includes("tcg") ? "tcg" : (accelerators[0] ?? "tcg"),
+      userId: confinement?.confined === true ? 0x7fff_0000 + this.#vms.size : undefined,
       cpus: 1,
       memoryBytes: 64 * 2 ** 20,
       kernelPath: join(this.folder, "kernel"),
@@ -74,6 +77,17 @@ export class Workshop implements AsyncDisposable {
 
   find(spec: VmSpec): Machine | undefined {
     return this.#hypervisor.find(spec.vmId, spec.folder, spec.runtimeFolder);
+  }
+
+  /** The VM's sockets, in the runtime folder itself or in a folder that it leads to. */
+  sockets(spec: VmSpec): string[] {
+    return readdirSync(this.runtimeFolder)
+      .filter((name) => name.startsWith(spec.vmId))
+      .map((name) => join(this.runtimeFolder, name))
+      .flatMap((path) =>
+        statSync(path).isDirectory() ? readdirSync(path).map((name) => join(path, name)) : [path],
+      )
+      .filter((path) => statSync(path).isSocket());
   }
 
   /** Processes and sockets that are there now, by VM. Empty when nothing runs. */

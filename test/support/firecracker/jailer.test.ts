@@ -20,7 +20,7 @@ import { firecrackerDouble, orderFaults } from "./double.ts";
 import { TestNamespace } from "./namespace.ts";
 
 const double = firecrackerDouble();
-const real = process.env["FC_REAL"] ?? "/tmp/fc-real/firecracker";
+const real = process.env["FC_REAL"] ?? Bun.which("firecracker") ?? "";
 const realJailer = join(real, "..", "jailer");
 const root = process.getuid?.() === 0;
 const skip = skipUnless("firecracker-double", double.available && root, double.reason ?? "this needs root");

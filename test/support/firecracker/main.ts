@@ -103,7 +103,10 @@ function configureLog(log: Log, args: Arguments): void {
 /** Answers a request, or does to it what the test has ordered. */
 async function answer(microVm: MicroVm, log: Log, request: ApiRequest): Promise<Outcome> {
   const fault = faultFor(request);
-  if (fault?.kind === "die") process.kill(process.pid, "SIGKILL");
+  if (fault?.kind === "die") {
+    process.kill(process.pid, "SIGKILL");
+    process.reallyExit(137); // the first process of a namespace is not killed by itself
+  }
   if (fault?.kind === "hang") return "silence";
   if (fault?.kind === "close") return "close";
   if (fault?.kind === "malformed") return { raw: "HTTP/1.1 20\r\nContent-Length: many\r\n\r\n{" };

@@ -9,7 +9,7 @@ import { fresh, malformed, type Request, running, settings } from "./exchanges.t
 import { type Exchange, FirecrackerSession } from "./session.ts";
 
 const double = firecrackerDouble();
-const real = [process.env["FC_REAL"], "/tmp/fc-real/firecracker", Bun.which("firecracker")].find(
+const real = [process.env["FC_REAL"], Bun.which("firecracker")].find(
   (path) => typeof path === "string" && existsSync(path),
 );
 const noDouble = skipUnless("firecracker-double", double.available, double.reason ?? "");
