@@ -24,11 +24,15 @@ export function findMachine(vmId: string, folder: string, runtimeFolder: string)
 
 /** A killed process takes as long as the host needs to take its memory back; beyond this it is stuck in the host. */
 const killTimeoutMs = 20_000;
+const jailerLimitMs = 5_000;
 
 /** See `Hypervisor.kill`. */
 export async function killMachine(machine: Machine): Promise<void> {
   const { vmId, folder, runtimeFolder } = machine;
   const isJailer = findProcesses(jailerArgument).includes(machine.process.pid);
+  // Killed between its last steps, it would leave a hypervisor that nobody can find yet: it takes but a moment itself.
+  const jailerDeadline = Date.now() + jailerLimitMs;
+  while (isJailer && isAlive(machine.process) && Date.now() < jailerDeadline) await sleep(2);
   await end(machine);
   for (let next = findMachine(vmId, folder, runtimeFolder); next !== undefined; ) {
     // A jailer may just have started what it was there for; any other process is of a later start, and goes on.
