@@ -28,7 +28,7 @@ export async function makeTap(tap: TapDevice): Promise<void> {
     }
     await deleteInterface(name); // its owner may be another now
   }
-  const owner = tap.userId === undefined ? "" : ` user ${tap.userId}`;
+  const owner = ` user ${tap.userId ?? 0}`; // without an owner, anybody could open it
   try {
     await ipBatch([`tuntap add dev ${name} mode tap vnet_hdr${owner}`]);
   } catch (error) {

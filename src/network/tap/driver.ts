@@ -85,7 +85,8 @@ async function attach(context: NetworkContext, names: NetworkNames, vm: VmNetwor
     throw new EmberError("internal", `the block ${vm.block} is too small for a VM`);
   const { upstreamResolvers } = await import("./host-network.ts");
   const { enableForwarding, makeTap } = await import("./device.ts");
-  const { addGuest } = await import("./firewall.ts");
+  const { addGuest, removeGuest } = await import("./firewall.ts");
+  const { deleteInterface } = await import("../../host/ip.ts");
   const { checkHostPorts } = await import("../host-ports.ts");
   const connected = vm.mode === "default";
   const ports = connected ? vm.ports : [];
@@ -98,14 +99,20 @@ async function attach(context: NetworkContext, names: NetworkNames, vm: VmNetwor
     context.notice(
       `guests use public resolvers (${resolvers.addresses.join(", ")}): this host names none they could reach`,
     );
-  // The firewall first: there is no moment in which a guest could reach more than it may.
-  await addGuest(names, context, {
-    ...{ tap, address, connected, egress: vm.egress, resolvers: resolvers.addresses, ports },
-  });
   const loopback = ports.some(
     ({ hostAddress }) => hostAddress.startsWith("127.") || hostAddress === "0.0.0.0",
   );
+  // Nobody sends anything yet: the hypervisor starts when the rules hold.
   await makeTap({ name: tap, address: `${gateway}/${block.prefix}`, userId: vm.userId, loopback });
+  try {
+    await addGuest(names, context, {
+      ...{ tap, address, connected, egress: vm.egress, resolvers: resolvers.addresses, ports },
+    });
+  } catch (error) {
+    await removeGuest(names, tap);
+    await deleteInterface(tap);
+    throw error;
+  }
   if (enableForwarding()) context.notice("IP forwarding was off and is on now, for the network of the VMs");
   return {
     nic: { kind: "tap", mac: vm.mac, device: tap },
@@ -122,9 +129,9 @@ async function attach(context: NetworkContext, names: NetworkNames, vm: VmNetwor
 }
 
 async function close(names: NetworkNames): Promise<void> {
-  const { deleteInterface, interfaceNames } = await import("../../host/ip.ts");
-  const { removeTable } = await import("./firewall.ts");
-  const taps = interfaceNames().filter((name) => name.startsWith(names.prefix) && name.length === 15);
-  for (const tap of taps) await deleteInterface(tap);
+  const { deleteInterface } = await import("../../host/ip.ts");
+  const { knownTaps, removeTable } = await import("./firewall.ts");
+  // By the table, not by their names: those of another installation may begin as ours do.
+  for (const tap of await knownTaps(names)) await deleteInterface(tap);
   await removeTable(names);
 }

@@ -31,12 +31,27 @@ export async function addGuest(
   try {
     await loadRules(rules);
   } catch (error) {
-    // It has other addresses, ports or a policy than when it was attached before.
-    if (!(error instanceof EmberError) || !/file exists/i.test(error.message)) throw error;
+    // It was attached before, perhaps with other ports and another policy.
+    if (!isTaken(error)) throw error;
     await removeGuest(names, guest.tap);
-    await loadRules(rules);
+    await loadRules(rules).catch((fault: unknown) => {
+      throw isTaken(fault) ? portTaken(guest, fault) : fault;
+    });
   }
   await permit(names);
+}
+
+function isTaken(error: unknown): boolean {
+  return error instanceof EmberError && /file exists/i.test(error.message);
+}
+
+/** All that is left to clash with is the ports of another VM. */
+function portTaken(guest: GuestRules, cause: unknown): EmberError {
+  const ports = guest.ports.map((port) => `${port.hostAddress}:${port.hostPort}/${port.protocol}`).join(", ");
+  return new EmberError("port-taken", `another VM publishes one of the ports ${ports}`, {
+    hint: "publish the guest's port at another one",
+    cause,
+  });
 }
 
 function outsideOf({ outsideInterface }: NetworkContext): Outside {
@@ -89,6 +104,14 @@ function partsOf(value: unknown): string[] {
   if (typeof value === "string" || typeof value === "number") return [String(value)];
   const parts = fieldsOf(value)["concat"];
   return Array.isArray(parts) ? parts.map(String) : [];
+}
+
+/** TAPs that the table knows. */
+export async function knownTaps(names: NetworkNames): Promise<readonly string[]> {
+  const [guests] = await listObjects(["set", "inet", names.table, "guests"]).then((objects) =>
+    objects.filter(({ kind }) => kind === "set"),
+  );
+  return guests === undefined ? [] : elementsOf(guests).flatMap((element) => wordsOf(element).key[0] ?? []);
 }
 
 /** Post-condition: nothing of the installation is left in the host's firewall. Idempotent. */

@@ -13,7 +13,8 @@ export function hostRoutes(): readonly Route4[] {
 
 /** Interfaces of the default routes, the preferred one first. */
 export function defaultInterfaces(routes: readonly Route4[]): readonly string[] {
-  const defaults = routes.filter((route) => route.network === "0.0.0.0/0");
+  // Programs for private networks (OpenVPN, WireGuard) take the default route's place with two halves of it.
+  const defaults = routes.filter(({ network }) => isDefault(network));
   return [...new Set([...defaults].sort((a, b) => a.metric - b.metric).map((route) => route.device))];
 }
 
@@ -57,7 +58,7 @@ export function findClash(
   prefix: string,
   routes: readonly Route4[],
 ): SubnetClash | undefined {
-  const taken = routes.filter(({ device, network }) => network !== "0.0.0.0/0" && !device.startsWith(prefix));
+  const taken = routes.filter(({ device, network }) => !isDefault(network) && !device.startsWith(prefix));
   const clash = taken.find(({ network }) => overlap(subnet, network));
   if (clash === undefined) return undefined;
   const { prefix: length } = parseNetwork4(subnet);
@@ -65,6 +66,10 @@ export function findClash(
     with: `the route ${clash.network} of interface '${clash.device}'`,
     free: candidates(length).find((candidate) => taken.every(({ network }) => !overlap(candidate, network))),
   };
+}
+
+function isDefault(network: string): boolean {
+  return ["0.0.0.0/0", "0.0.0.0/1", "128.0.0.0/1"].includes(network);
 }
 
 function overlap(a: string, b: string): boolean {

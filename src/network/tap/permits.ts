@@ -1,3 +1,4 @@
+import { EmberError } from "../../errors/ember-error.ts";
 import { changeFilter, hasLegacyFilter, type IptablesVariant, readFilter } from "../../host/iptables.ts";
 import { fieldsOf, listObjects, loadRules, type NftObject } from "../../host/nft.ts";
 import type { NetworkNames } from "./names.ts";
@@ -74,11 +75,26 @@ function placeOf(fields: Readonly<Record<string, unknown>>): string {
   return `${family} ${table} ${chain} handle ${handle}`;
 }
 
+/** Another start may change the same rules meanwhile: then what was read is no longer so, and is read again. */
 async function permitIptables(names: NetworkNames, variant: IptablesVariant): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await permitIptablesOnce(names, variant);
+      return;
+    } catch (error) {
+      if (attempt === attempts || !(error instanceof EmberError) || error.code !== "tool-failed") throw error;
+    }
+  }
+}
+
+const attempts = 10;
+
+async function permitIptablesOnce(names: NetworkNames, variant: IptablesVariant): Promise<void> {
   const filter = await readFilter(variant);
   if (filter === undefined) return;
-  // Docker leaves this chain to others, and asks it first.
-  const forward = filter.policies.has("DOCKER-USER") ? "DOCKER-USER" : "FORWARD";
+  // Docker leaves this chain to others, and asks it first, unless somebody has put a rule before.
+  const dockerFirst = /-j DOCKER-USER$/.test(filter.rules.get("FORWARD")?.[0] ?? "");
+  const forward = dockerFirst ? "DOCKER-USER" : "FORWARD";
   const lines: string[] = [];
   for (const [chain, wanted] of iptablesRules(names, forward)) {
     const rules = filter.rules.get(chain) ?? [];

@@ -99,11 +99,12 @@ function chain(table: string, name: string, hook: string, rules: readonly string
   ].join("\n");
 }
 
-/** Adds one VM to the sets and maps. What is there of it already must be the same. */
+/** Adds one VM to the sets and maps, which must not know it yet. */
 export function guestRules({ table }: NetworkNames, guest: GuestRules): string {
   const element = (set: string, value: string): string => `add element inet ${table} ${set} { ${value} }`;
   return `${[
-    element("guests", `"${guest.tap}" . ${guest.address}`),
+    // Fails when it is there already: then the rest of what is there may be of other settings.
+    `create element inet ${table} guests { "${guest.tap}" . ${guest.address} }`,
     element("addresses", guest.address),
     ...(guest.connected ? [] : [element("closed", `"${guest.tap}"`)]),
     ...policyOf(table, guest),
