@@ -40,6 +40,11 @@ export async function makeTap(tap: TapDevice): Promise<void> {
   await ipBatch([`address replace ${tap.address} dev ${name}`, `link set dev ${name} up`]);
 }
 
+/** Post-condition: there is no TAP of that name; what else has the name stays. Idempotent. */
+export async function removeTap(name: string): Promise<void> {
+  if (interfaceNames().includes(name) && (await tapState(name)) !== "other") await deleteInterface(name);
+}
+
 function tapInUse(name: string, cause?: unknown): EmberError {
   return new EmberError("wrong-state", `the TAP '${name}' is in use by another process`, {
     hint: "end that process first: it may be a hypervisor that ember does not know",

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { installHint } from "#platform";
 import { EmberError } from "../../errors/ember-error.ts";
-import { lookUpTool } from "../../host/tools.ts";
+import { findTool, lookUpTool } from "../../host/tools.ts";
 import { agentGuestPort } from "../agent-port.ts";
 import { formatAddress4, parseNetwork4, sizeOf } from "../ipv4.ts";
 import type {
@@ -37,14 +37,15 @@ export function createTapNetwork(context: NetworkContext): Network {
     probe: () => probe(names),
     subnetClash: async (subnet) => {
       const { findClash, hostRoutes } = await import("./host-network.ts");
-      return findClash(subnet, names.prefix, hostRoutes());
+      const { otherSubnets } = await import("./others.ts");
+      return findClash(subnet, names.prefix, hostRoutes(), await otherSubnets(names));
     },
     attach: (vm) => attach(context, names, vm),
     detach: async (vmId) => {
       const { removeGuest } = await import("./firewall.ts");
-      const { deleteInterface } = await import("../../host/ip.ts");
+      const { removeTap } = await import("./device.ts");
       await removeGuest(names, names.tap(vmId));
-      await deleteInterface(names.tap(vmId));
+      await removeTap(names.tap(vmId));
     },
     close: () => close(names),
   };
@@ -85,11 +86,13 @@ async function attach(context: NetworkContext, names: NetworkNames, vm: VmNetwor
     throw new EmberError("internal", `the block ${vm.block} is too small for a VM`);
   const { upstreamResolvers } = await import("./host-network.ts");
   const { enableForwarding, makeTap } = await import("./device.ts");
+  const { refusePublished } = await import("./others.ts");
   const { addGuest, removeGuest } = await import("./firewall.ts");
   const { deleteInterface } = await import("../../host/ip.ts");
   const { checkHostPorts } = await import("../host-ports.ts");
   const connected = vm.mode === "default";
   const ports = connected ? vm.ports : [];
+  findTool("nft");
   await checkHostPorts(ports);
   const tap = names.tap(vm.vmId);
   const gateway = formatAddress4(block.base + offsets.gateway);
@@ -102,12 +105,12 @@ async function attach(context: NetworkContext, names: NetworkNames, vm: VmNetwor
   const loopback = ports.some(
     ({ hostAddress }) => hostAddress.startsWith("127.") || hostAddress === "0.0.0.0",
   );
+  const guest = { tap, address, connected, egress: vm.egress, resolvers: resolvers.addresses, ports };
+  await refusePublished(names, guest);
   // Nobody sends anything yet: the hypervisor starts when the rules hold.
   await makeTap({ name: tap, address: `${gateway}/${block.prefix}`, userId: vm.userId, loopback });
   try {
-    await addGuest(names, context, {
-      ...{ tap, address, connected, egress: vm.egress, resolvers: resolvers.addresses, ports },
-    });
+    await addGuest(names, context, guest);
   } catch (error) {
     await removeGuest(names, tap);
     await deleteInterface(tap);

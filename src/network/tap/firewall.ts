@@ -27,7 +27,7 @@ export async function addGuest(
   context: NetworkContext,
   guest: GuestRules,
 ): Promise<void> {
-  const rules = tableRules(names, outsideOf(context)) + guestRules(names, guest);
+  const rules = tableRules(names, outsideOf(context), context.subnet) + guestRules(names, guest);
   try {
     await loadRules(rules);
   } catch (error) {

@@ -57,14 +57,20 @@ export function findClash(
   subnet: string,
   prefix: string,
   routes: readonly Route4[],
+  others: readonly string[],
 ): SubnetClash | undefined {
   const taken = routes.filter(({ device, network }) => !isDefault(network) && !device.startsWith(prefix));
+  const other = others.find((network) => overlap(subnet, network));
   const clash = taken.find(({ network }) => overlap(subnet, network));
-  if (clash === undefined) return undefined;
+  if (clash === undefined && other === undefined) return undefined;
+  const used = [...taken.map(({ network }) => network), ...others];
   const { prefix: length } = parseNetwork4(subnet);
   return {
-    with: `the route ${clash.network} of interface '${clash.device}'`,
-    free: candidates(length).find((candidate) => taken.every(({ network }) => !overlap(candidate, network))),
+    with:
+      clash === undefined
+        ? `the subnet ${other} of another ember installation on this host`
+        : `the route ${clash.network} of interface '${clash.device}'`,
+    free: candidates(length).find((candidate) => used.every((network) => !overlap(candidate, network))),
   };
 }
 

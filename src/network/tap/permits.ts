@@ -15,9 +15,10 @@ type Hook = (typeof hooks)[number];
 export async function permit(names: NetworkNames): Promise<void> {
   const chains = (await listObjects(["chains"])).filter(({ kind }) => kind === "chain");
   const foreign = chains.filter(isForeign);
-  if (foreign.some(isIptables)) await permitIptables(names, "nft");
-  if (hasLegacyFilter()) await permitIptables(names, "legacy");
-  for (const chain of foreign.filter((candidate) => !isIptables(candidate))) await permitIn(names, chain);
+  if (foreign.some(isIptables)) await retried(() => permitIptables(names, "nft"));
+  if (hasLegacyFilter()) await retried(() => permitIptables(names, "legacy"));
+  for (const chain of foreign.filter((candidate) => !isIptables(candidate)))
+    await retried(() => permitIn(names, chain));
 }
 
 /** Post-condition: nothing of ours is left in other firewalls. Idempotent. */
@@ -76,10 +77,10 @@ function placeOf(fields: Readonly<Record<string, unknown>>): string {
 }
 
 /** Another start may change the same rules meanwhile: then what was read is no longer so, and is read again. */
-async function permitIptables(names: NetworkNames, variant: IptablesVariant): Promise<void> {
+async function retried(change: () => Promise<void>): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
-      await permitIptablesOnce(names, variant);
+      await change();
       return;
     } catch (error) {
       if (attempt === attempts || !(error instanceof EmberError) || error.code !== "tool-failed") throw error;
@@ -89,7 +90,7 @@ async function permitIptables(names: NetworkNames, variant: IptablesVariant): Pr
 
 const attempts = 10;
 
-async function permitIptablesOnce(names: NetworkNames, variant: IptablesVariant): Promise<void> {
+async function permitIptables(names: NetworkNames, variant: IptablesVariant): Promise<void> {
   const filter = await readFilter(variant);
   if (filter === undefined) return;
   // Docker leaves this chain to others, and asks it first, unless somebody has put a rule before.

@@ -26,7 +26,7 @@ export interface Outside {
  * A drop here is final whatever other tables say; an accept ends only our own chain (nft(8)), so where others refuse,
  * permits.ts asks them too. What VMs may do, and what may be done to them, is decided here alone.
  */
-export function tableRules(names: NetworkNames, outside: Outside): string {
+export function tableRules(names: NetworkNames, outside: Outside, subnet?: string): string {
   const { table, prefix } = names;
   const ours = `"${prefix}*"`;
   const interfaces = outside.interfaces.map((name) => `"${name}"`).join(", ");
@@ -35,6 +35,8 @@ add table inet ${table}
 add set inet ${table} guests { type ifname . ipv4_addr; }
 add set inet ${table} addresses { type ipv4_addr; }
 add set inet ${table} closed { type ifname; }
+add set inet ${table} subnet { type ipv4_addr; flags interval; }
+${subnet === undefined ? "" : `add element inet ${table} subnet { ${subnet} }`}
 add map inet ${table} policies { type ifname : verdict; }
 ${["tcp", "udp"].map((protocol) => portMaps(table, protocol)).join("\n")}
 ${chain(table, "siblings", "", [`oifname ${ours} accept`, "reject with icmpx type admin-prohibited"])}

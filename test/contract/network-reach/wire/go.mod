@@ -1,0 +1,3 @@
+module ember.internal/wire
+
+go 1.22
