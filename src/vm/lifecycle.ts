@@ -12,6 +12,7 @@ import { checkResources } from "./limits.ts";
 import { startData, startOperation } from "./operations/start.ts";
 import { stopOperation } from "./operations/stop.ts";
 import { refuseTakenPorts } from "./ports.ts";
+import { tellSiblings } from "./siblings.ts";
 import { machineOf, requireAlive, requireHalted, statusOf } from "./status.ts";
 
 /** Default time a guest may take to power off. */
@@ -47,6 +48,7 @@ export async function startVm(
       throw error;
     }
   });
+  await tellSiblings(installation, options); // others may have come or gone while it booted
 }
 
 /** Post-condition: the VM has no process. The guest is asked to power off, and killed when it does not in time. */
@@ -91,6 +93,7 @@ export async function resumeVm(installation: Installation, name: string): Promis
     setVmStatus(installation.db, vm.id, "running");
     if (statusOf(vm) === "paused") recordEvent(installation.db, "vm.resumed", name);
   });
+  await tellSiblings(installation);
 }
 
 export async function updateVm(

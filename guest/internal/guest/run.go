@@ -58,6 +58,9 @@ func Run(spec Spec, out *console.Console) error {
 	if err := listen(id, server); err != nil {
 		return err
 	}
+	for _, doubt := range agent.Doubts(id.Agent.Listen) {
+		out.Printf("%s", doubt)
+	}
 	machine.BootMs = clock.SinceBoot().Milliseconds()
 	out.Printf("ready %s", id.VMID)
 	startCommand(spec, command, table, out, shutdown)

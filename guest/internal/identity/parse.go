@@ -9,7 +9,7 @@ import (
 )
 
 // MaxBytes bounds the document: command lines and environments fit many times over.
-const MaxBytes = 1 << 20
+const MaxBytes = 4 << 20
 
 // Parse reads and checks a document. What it returns may be printed on the
 // console, written into /etc/hosts and used in paths without further checks.
