@@ -2,10 +2,12 @@
 import { cpus } from "node:os";
 import { measureBoot } from "./boot.ts";
 import { measureExec } from "./exec.ts";
+import { measureFirewall } from "./firewall.ts";
 import { measureFreeze } from "./freeze.ts";
 import { BenchInstallation, executable } from "./installation.ts";
 import { measureLab } from "./lab.ts";
 import { boundResult, interleave, printTable, type Result, ratioResult, timeProcess } from "./measure.ts";
+import { measureStart } from "./start.ts";
 import { measureStorages } from "./storage.ts";
 
 const gib = 2 ** 30;
@@ -24,6 +26,8 @@ const sections: Readonly<Record<string, () => Promise<unknown>>> = {
   exec: async () => results.push(...(await measureExec(bench))),
   freeze: async () => results.push(await measureFreeze(bench)),
   storage: async () => results.push(...(await measureStorages())),
+  start: async () => results.push(...(await measureStart())),
+  firewall: async () => results.push(...measureFirewall()),
   lab: async () => results.push(...(await measureLab())),
 };
 const wanted = process.argv.slice(2);
