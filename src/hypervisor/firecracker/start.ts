@@ -3,6 +3,7 @@ import { totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EmberError } from "../../errors/ember-error.ts";
+import { killGroup } from "../../host/contain.ts";
 import { type DetachedProcess, startDetached } from "../../host/detached.ts";
 import { ensurePrivateFolder } from "../../host/files.ts";
 import { identify, type ProcessIdentity } from "../../host/process-identity.ts";
@@ -40,13 +41,14 @@ export async function startMachine(
   }
   ensurePrivateFolder(runtimeFolder);
   await clearPlaces(vmId, folder, runtimeFolder);
+  let child: DetachedProcess | undefined;
   try {
     const root = confined ? await makeJail(spec, userOf(spec), findTool("firecracker")) : placeBeside(spec);
     symlinkSync(root, shortcut(runtimeFolder, vmId));
-    const child = confined ? await startJailed(spec) : await startDirectly(spec);
+    child = confined ? await startJailed(spec) : await startDirectly(spec);
     const api = new FirecrackerApi(join(shortcut(runtimeFolder, vmId), fileNames.api), signal);
-    const processNow = (): ProcessIdentity | undefined =>
-      confined ? jailedProcess(root) : identify(child.pid);
+    const { pid } = child;
+    const processNow = (): ProcessIdentity | undefined => (confined ? jailedProcess(root) : identify(pid));
     await waitForApi(spec, child, api, processNow, signal);
     const identity = processNow();
     if (identity === undefined) throw ended(spec, "it has ended");
@@ -62,6 +64,11 @@ export async function startMachine(
       agent: { kind: "vsock-uds", path, port: agentGuestPort },
     };
   } catch (error) {
+    if (child !== undefined) {
+      // The group holds all that it has started, also what is between two programs and so cannot be found just now.
+      killGroup(child.pid);
+      await child.ended;
+    }
     for (let left = findMachine(vmId, folder, runtimeFolder); left !== undefined; ) {
       await killMachine(left);
       left = findMachine(vmId, folder, runtimeFolder);
