@@ -154,7 +154,7 @@ async function expectContract(): Promise<void> {
   expect(await reached("container", a1, a2, b1)).toEqual([]);
 }
 
-/** As a user of such a firewall would have it, before or after the VMs were started. */
+/** As a user of such a firewall would have it: no answer to the host comes in from a VM unless ember sees to it. */
 const firewalls: Readonly<Record<string, readonly (readonly string[])[]>> = {
   "no other firewall": [],
   "everything of 10.0.0.0/8 accepted": [["iptables", "-A", "INPUT", "-s", "10.0.0.0/8", "-j", "ACCEPT"]],
@@ -179,8 +179,7 @@ const firewalls: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["iptables", "-A", "FORWARD", "-i", "docker0", "!", "-o", "docker0", "-j", "ACCEPT"],
   ],
   "ufw's, which refuses what comes in and what is forwarded": [
-    ["iptables", "-A", "INPUT", "-i", "wan0", "-j", "ACCEPT"],
-    ["iptables", "-A", "INPUT", "-i", "lo", "-j", "ACCEPT"],
+    ...["wan0", "docker0", "lo"].map((name) => ["iptables", "-A", "INPUT", "-i", name, "-j", "ACCEPT"]),
     ["iptables", "-A", "INPUT", "-j", "DROP"],
     ["iptables", "-A", "FORWARD", "-j", "REJECT"],
   ],
@@ -195,13 +194,20 @@ const firewalls: Readonly<Record<string, readonly (readonly string[])[]>> = {
       "nft",
       "add chain inet firewalld filter_INPUT { type filter hook input priority filter + 10; policy accept; }",
     ],
-    ["nft", 'add rule inet firewalld filter_INPUT iifname { "lo", "wan0" } accept'],
+    ["nft", 'add rule inet firewalld filter_INPUT iifname { "lo", "wan0", "docker0" } accept'],
     ["nft", "add rule inet firewalld filter_INPUT reject with icmpx type admin-prohibited"],
   ],
   "one of iptables-legacy": [
     ["iptables-legacy", "-P", "FORWARD", "DROP"],
-    ["iptables-legacy", "-A", "INPUT", "-i", "wan0", "-j", "ACCEPT"],
-    ["iptables-legacy", "-A", "INPUT", "-i", "lo", "-j", "ACCEPT"],
+    ...["wan0", "docker0", "lo"].map((name) => [
+      "iptables-legacy",
+      "-A",
+      "INPUT",
+      "-i",
+      name,
+      "-j",
+      "ACCEPT",
+    ]),
     ["iptables-legacy", "-P", "INPUT", "DROP"],
   ],
 };
