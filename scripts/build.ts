@@ -1,6 +1,7 @@
 // Compiles the executables: `build.ts host` makes dist/ember, `build.ts all` the four of a release.
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { arch, platform } from "node:os";
 import { join } from "node:path";
 
@@ -54,6 +55,15 @@ function build(target: Target, outfile: string): void {
   );
 }
 
+/** The executable takes the guest binary's digest along, so that a start need not read it all. */
+function writeDigest(cpu: Target["cpu"]): void {
+  const path = join(dist, "guest", `ember-guest-${cpu === "x64" ? "amd64" : "arm64"}`);
+  const digest = createHash("sha256").update(readFileSync(path)).digest("hex");
+  const digestPath = `${path}.sha256`;
+  if (!existsSync(digestPath) || readFileSync(digestPath, "utf8") !== digest)
+    writeFileSync(digestPath, digest);
+}
+
 /** Newest change of anything that goes into an executable. */
 function newestInput(): number {
   const files = ["src", "dist/guest"].flatMap((folder) =>
@@ -74,6 +84,7 @@ function buildIfOlder(target: Target, outfile: string): void {
 }
 
 mkdirSync(dist, { recursive: true });
+for (const cpu of ["x64", "arm64"] as const) writeDigest(cpu);
 if (process.argv[2] === "all") {
   for (const target of all) buildIfOlder(target, join(dist, `ember-${target.os}-${target.cpu}`));
 } else {

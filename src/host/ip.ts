@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { EmberError } from "../errors/ember-error.ts";
 import { run } from "./run.ts";
 
@@ -19,11 +19,9 @@ export async function deleteInterface(name: string): Promise<void> {
   throw new EmberError("tool-failed", `the interface '${name}' could not be deleted: ${stderr.trim()}`);
 }
 
-/** Names of all interfaces of this network namespace. (Of /sys/class/net, whose mount decides, that need not be true.) */
-export function interfaceNames(): readonly string[] {
-  return readFileSync("/proc/net/dev", "utf8")
-    .split("\n")
-    .flatMap((line) => /^\s*(\S+):/.exec(line)?.[1] ?? []);
+/** Whether this network namespace has an interface of that name. (Of /sys/class/net, whose mount decides, that need not be true.) */
+export function hasInterface(name: string): boolean {
+  return existsSync(`/proc/sys/net/ipv4/conf/${name}`);
 }
 
 /** What kind of interface that is: a TAP that a process holds open has a carrier. Throws `tool-failed` when there is none. */

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { readGuestBinary } from "#guest-binary";
+import { guestBinary } from "#guest-binary";
 import { buildBaseInitrd } from "../guest/initrd/base.ts";
 import type { Kernel, KernelPlaces } from "./store.ts";
 
@@ -12,7 +12,7 @@ export async function baseInitrd(
   kernel: Kernel,
 ): Promise<string> {
   return buildBaseInitrd({
-    guestBinary: readGuestBinary(kernel.arch),
+    guestBinary: guestBinary(kernel.arch),
     archive: kernel.archive,
     folder: join(installation.paths.cacheDir, "initrd"),
   });

@@ -110,8 +110,9 @@ function recordOf(made: NewKernel, sizeBytes: number): KernelRecord {
   };
 }
 
+/** Readable by all, in folders that others cannot enter: so a jail of another user may hold a link to it. */
 async function writeDurably(path: string, content: Buffer): Promise<void> {
-  await using file = await open(path, "wx", 0o600);
+  await using file = await open(path, "wx", 0o644);
   await file.writeFile(content);
   await file.sync();
 }

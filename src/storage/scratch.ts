@@ -1,7 +1,7 @@
-import { createHash, randomBytes } from "node:crypto";
 import { readdirSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { identify, ownIdentity, type ProcessIdentity } from "../host/process-identity.ts";
+import { randomHex, shortHash } from "../host/random.ts";
 
 /**
  * Scratch files: what a command is making (`new`) or taking apart (`drop`) has a name that tells whose it is, so that
@@ -13,13 +13,13 @@ const form = /^(?:.+\.)?(new|drop)-([0-9a-f]*)-([0-9]{1,10})-([0-9a-f]{12})-[0-9
 
 /** A pid is reused, so its start time and the boot go with it, hashed because their form is the platform's. */
 function mark(owner: ProcessIdentity): string {
-  return createHash("sha256").update(`${owner.startTime}\n${owner.bootId}`).digest("hex").slice(0, 12);
+  return `${shortHash(owner.startTime)}${shortHash(owner.bootId)}`.slice(0, 12);
 }
 
 /** A fresh name for a scratch file about the disk `id`, owned by this process. */
 export function scratchName(kind: ScratchKind, id: string): string {
   const self = ownIdentity();
-  return `${kind}-${id}-${self.pid}-${mark(self)}-${randomBytes(4).toString("hex")}.tmp`;
+  return `${kind}-${id}-${self.pid}-${mark(self)}-${randomHex(4)}.tmp`;
 }
 
 /** What kind of scratch file a name is of and whether its owner still runs; undefined for other files. */

@@ -15,11 +15,23 @@ export function hostArchitecture(): GuestArchitecture {
   });
 }
 
+/** A guest binary. It is large, so what has to tell it from others asks for its digest. */
+export interface GuestBinary {
+  /** SHA-256, hexadecimal. */
+  readonly sha256: string;
+  /** Throws `host-unsupported` when it is not for the architecture that was asked for. */
+  read(): Uint8Array;
+}
+
 /** `bytes`, when they are a guest binary for `arch`. Throws `host-unsupported` when they are something else. */
 export function checkGuestBinary(bytes: Buffer, arch: GuestArchitecture, from: string): Uint8Array {
   const isElf = bytes.length > 64 && bytes.readUInt32BE(0) === 0x7f454c46;
   if (isElf && bytes.readUInt16LE(18) === machines[arch]) return bytes;
-  throw new EmberError("host-unsupported", `'${from}' is not a guest binary for ${arch}`, {
+  throw notForArchitecture(arch, from);
+}
+
+export function notForArchitecture(arch: GuestArchitecture, from: string): EmberError {
+  return new EmberError("host-unsupported", `'${from}' is not a guest binary for ${arch}`, {
     hint: "use the ember made for this architecture, or run 'make build' again",
   });
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { checkGuestBinary } from "./architecture.ts";
-import { readGuestBinary } from "./on-disk.ts";
+import { guestBinary } from "./on-disk.ts";
 
 function elf(machine: number): Buffer {
   const bytes = Buffer.alloc(128);
@@ -21,7 +21,7 @@ test("a binary for another architecture, or no binary, is refused", () => {
 test("a binary that is built is found, one that is not is asked for with the command that builds it", () => {
   for (const arch of ["amd64", "arm64"] as const) {
     try {
-      expect(readGuestBinary(arch).length).toBeGreaterThan(1_000_000);
+      expect(guestBinary(arch).read().length).toBeGreaterThan(1_000_000);
     } catch (error) {
       expect(error).toMatchObject({ code: "host-unsupported", hint: "build it: make build" });
     }

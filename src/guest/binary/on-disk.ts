@@ -1,10 +1,11 @@
+import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { EmberError } from "../../errors/ember-error.ts";
-import { checkGuestBinary, type GuestArchitecture } from "./architecture.ts";
+import { checkGuestBinary, type GuestArchitecture, type GuestBinary } from "./architecture.ts";
 
 /** The guest binary beside the sources or in the npm package. Throws `host-unsupported` when it is not built. */
-export function readGuestBinary(arch: GuestArchitecture): Uint8Array {
+export function guestBinary(arch: GuestArchitecture): GuestBinary {
   const name = join("dist", "guest", `ember-guest-${arch}`);
   const path = findUpwards(import.meta.dirname, name);
   if (path === undefined) {
@@ -12,7 +13,8 @@ export function readGuestBinary(arch: GuestArchitecture): Uint8Array {
       hint: "build it: make build",
     });
   }
-  return checkGuestBinary(readFileSync(path), arch, path);
+  const bytes = checkGuestBinary(readFileSync(path), arch, path);
+  return { sha256: createHash("sha256").update(bytes).digest("hex"), read: () => bytes };
 }
 
 /** However deep in the package the compiled form of this file lies, the binaries are below the package's own folder. */

@@ -1,7 +1,7 @@
-import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ensurePrivateFolder, writeFileAtomic } from "../../host/files.ts";
+import type { GuestBinary } from "../binary/architecture.ts";
 import { archivePadding, type CpioEntry, writeCpio } from "./cpio.ts";
 
 /** An archive that a kernel brings along. It never changes once it is there, so its digest is known. */
@@ -16,14 +16,14 @@ export interface KernelArchive {
 }
 
 export interface BaseInitrdInputs {
-  readonly guestBinary: Uint8Array;
+  readonly guestBinary: GuestBinary;
   readonly archive: KernelArchive | undefined;
   /** Where the result is kept; made when it is missing. */
   readonly folder: string;
 }
 
-/** Goes into the name of every base: change it with anything that changes the bytes below. */
-const layout = "base 1";
+/** Begins the name of every base: change it with anything that changes the bytes below. */
+const layout = "base1";
 
 /**
  * The part of the initrd that all VMs of one kernel share: ember-guest as /init, and the kernel's modules. Also what
@@ -31,11 +31,13 @@ const layout = "base 1";
  * Idempotent: the same inputs give the same path, and it is written only when it is missing.
  */
 export function buildBaseInitrd(inputs: BaseInitrdInputs): string {
-  const key = createHash("sha256")
-    .update(`${layout}\n${inputs.archive?.kind ?? "none"} ${inputs.archive?.sha256 ?? ""}\n`)
-    .update(inputs.guestBinary)
-    .digest("hex");
-  const path = join(inputs.folder, `${key}.cpio`);
+  const { archive, guestBinary } = inputs;
+  const parts = [
+    layout,
+    guestBinary.sha256,
+    ...(archive === undefined ? [] : [archive.kind, archive.sha256]),
+  ];
+  const path = join(inputs.folder, `${parts.join("-")}.cpio`);
   if (existsSync(path)) return path;
   ensurePrivateFolder(inputs.folder);
   writeFileAtomic(path, baseContent(inputs), 0o600);
@@ -43,7 +45,7 @@ export function buildBaseInitrd(inputs: BaseInitrdInputs): string {
 }
 
 function baseContent({ guestBinary, archive }: BaseInitrdInputs): Buffer {
-  const guest = writeCpio(guestEntries(guestBinary));
+  const guest = writeCpio(guestEntries(guestBinary.read()));
   if (archive === undefined) return guest;
   const bytes = readFileSync(archive.path);
   const padded = [bytes, archivePadding(bytes.length)];

@@ -8,7 +8,8 @@ import { buildBaseInitrd, type KernelArchive } from "./base.ts";
 import { composeInitrd } from "./compose.ts";
 import { writeCpio } from "./cpio.ts";
 
-const guestBinary = Buffer.from("ember-guest itself");
+const binary = Buffer.from("ember-guest itself");
+const guestBinary = { sha256: "a".repeat(64), read: () => binary };
 let folder = "";
 
 beforeEach(() => {
@@ -33,7 +34,7 @@ describe("buildBaseInitrd", () => {
     const entries = readCpio(readFileSync(path));
     expect(entries.find((entry) => entry.path === "init")).toMatchObject({
       mode: 0o100755,
-      content: guestBinary,
+      content: binary,
     });
     expect(entries.find((entry) => entry.path === "dev/console")).toMatchObject({ major: 5, minor: 1 });
     expect(statSync(path).mode & 0o777).toBe(0o600);
@@ -47,7 +48,7 @@ describe("buildBaseInitrd", () => {
       "lib/modules/ember/virtio.ko",
     ]);
     const entries = readCpio(readFileSync(buildBaseInitrd({ guestBinary, archive: foreign, folder })));
-    expect(entries.findLast((entry) => entry.path === "init")?.content).toEqual(guestBinary);
+    expect(entries.findLast((entry) => entry.path === "init")?.content).toEqual(binary);
   });
 
   test("the same inputs give the same file, written once; others another", () => {
@@ -56,7 +57,9 @@ describe("buildBaseInitrd", () => {
     const { ino } = statSync(first);
     expect(buildBaseInitrd(inputs)).toBe(first);
     expect(statSync(first).ino).toBe(ino);
-    expect(buildBaseInitrd({ ...inputs, guestBinary: Buffer.from("newer") })).not.toBe(first);
+    expect(buildBaseInitrd({ ...inputs, guestBinary: { ...guestBinary, sha256: "b".repeat(64) } })).not.toBe(
+      first,
+    );
     expect(buildBaseInitrd({ ...inputs, archive: archive("modules", "a", "b") })).not.toBe(first);
   });
 });

@@ -13,7 +13,8 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import * as v from "valibot";
 import { EmberError, errnoCode } from "../../errors/ember-error.ts";
 import { writeFileAtomic } from "../../host/files.ts";
 import { mountedAt, mountOptions } from "../../host/mounts.ts";
@@ -21,11 +22,13 @@ import { run } from "../../host/run.ts";
 import type { VmSpec } from "../hypervisor.ts";
 import { fileNames, jailBase, jailRoot, recordPath, shortcut } from "./places.ts";
 
-/** What `clearJail` puts right, in the VM's folder. */
-interface JailRecord {
-  readonly mounts: readonly string[];
-  readonly owners: readonly { readonly path: string; readonly uid: number; readonly gid: number }[];
-}
+/** What `clearPlaces` puts right, in the VM's folder. */
+const jailRecord = v.object({
+  mounts: v.array(v.string()),
+  owners: v.array(v.object({ path: v.string(), uid: v.number(), gid: v.number() })),
+});
+
+type JailRecord = v.InferOutput<typeof jailRecord>;
 
 /**
  * Gives the process a root folder with all that it needs and nothing else, everything the VM's own user's. Disks are not
@@ -54,9 +57,7 @@ export async function makeJail(spec: VmSpec, userId: number, program: string): P
   mkdirSync(root, { recursive: true, mode: 0o700 });
   for (const drive of drives) await placeDrive(drive.path, drive.inside, drive.stat, userId);
   placeKernel(spec.kernelPath, join(root, fileNames.kernel), userId);
-  const initrd = join(root, fileNames.initrd);
-  copyFileSync(spec.initrdPath, initrd); // it is removed beside the VM once the guest has it
-  give(initrd, userId, 0o400);
+  placeInitrd(spec, join(root, fileNames.initrd), userId);
   for (const name of [fileNames.log, fileNames.metrics]) {
     writeFileSync(join(root, name), "", { mode: 0o600 });
     give(join(root, name), userId, 0o600);
@@ -96,18 +97,30 @@ async function placeDrive(path: string, inside: string, stat: Stats, userId: num
   chownSync(inside, userId, userId);
 }
 
+/** One in the VM's folder is this VM's alone, and goes once the guest has it: it need not be there twice. */
+function placeInitrd({ folder, initrdPath }: VmSpec, inside: string, userId: number): void {
+  if (dirname(realpathSync(initrdPath)) === realpathSync(folder)) linkOrCopy(initrdPath, inside);
+  else copyFileSync(initrdPath, inside);
+  give(inside, userId, 0o400);
+}
+
 /** Kernels are shared by VMs, so their owner stays as it is. */
 function placeKernel(path: string, inside: string, userId: number): void {
-  try {
-    if ((statSync(path).mode & 0o004) !== 0) {
-      linkSync(realpathSync(path), inside);
-      return;
-    }
-  } catch (error) {
-    if (errnoCode(error) !== "EXDEV" && errnoCode(error) !== "EPERM") throw error;
+  if ((statSync(path).mode & 0o004) !== 0) {
+    linkOrCopy(path, inside);
+    return;
   }
   copyFileSync(path, inside);
   give(inside, userId, 0o400);
+}
+
+function linkOrCopy(path: string, inside: string): void {
+  try {
+    linkSync(realpathSync(path), inside);
+  } catch (error) {
+    if (errnoCode(error) !== "EXDEV" && errnoCode(error) !== "EPERM") throw error;
+    copyFileSync(path, inside);
+  }
 }
 
 function give(path: string, userId: number, mode: number): void {
@@ -150,6 +163,5 @@ export async function clearPlaces(vmId: string, folder: string, runtimeFolder: s
 
 function readRecord(folder: string): JailRecord {
   if (!existsSync(recordPath(folder))) return { mounts: [], owners: [] };
-  const record: JailRecord = JSON.parse(readFileSync(recordPath(folder), "utf8"));
-  return record;
+  return v.parse(jailRecord, JSON.parse(readFileSync(recordPath(folder), "utf8")));
 }

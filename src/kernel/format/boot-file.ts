@@ -29,7 +29,7 @@ export async function kernelImageFor(
   if (isWanted(await headOf(kernel.bootPath))) return kernel.bootPath;
   const content = await unpack(kernel, signal);
   if (content === undefined) throw notUncompressed(kernel);
-  writeFileAtomic(unpackedPath, content);
+  writeFileAtomic(unpackedPath, content, 0o644); // as the others in that folder
   return unpackedPath;
 }
 

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { EmberError } from "../../errors/ember-error.ts";
-import { deleteInterface, interfaceNames, ipBatch, tapState } from "../../host/ip.ts";
+import { deleteInterface, hasInterface, ipBatch, tapState } from "../../host/ip.ts";
 
 export interface TapDevice {
   readonly name: string;
@@ -13,36 +13,47 @@ export interface TapDevice {
 }
 
 /**
- * Post-condition: the TAP is there, up, with its address and without IPv6. One that is left of before is taken over.
- * Throws `wrong-state` when something else has the name or the TAP is in use, `tool-missing`, `permission-denied`.
+ * Post-condition: nothing has the name. A TAP that is left of before, and that nobody uses, is removed: its owner may be
+ * another now. Throws `wrong-state` when something else has the name or the TAP is in use.
+ */
+export async function freeName(name: string): Promise<void> {
+  if (!hasInterface(name)) return;
+  const state = await tapState(name);
+  if (state === "held") throw tapInUse(name);
+  if (state === "other") {
+    throw new EmberError("wrong-state", `the host has an interface '${name}' that is no TAP`, {
+      hint: `see what it is with 'ip link show ${name}', and remove it`,
+    });
+  }
+  await deleteInterface(name);
+}
+
+/**
+ * Post-condition: the TAP is there, up, with its address and without IPv6. Its name must be free (see `freeName`).
+ * Throws `wrong-state` when it has been taken meanwhile, `tool-missing`, `permission-denied`; then it is not there.
  */
 export async function makeTap(tap: TapDevice): Promise<void> {
   const { name } = tap;
-  if (interfaceNames().includes(name)) {
-    const state = await tapState(name);
-    if (state === "held") throw tapInUse(name);
-    if (state === "other") {
-      throw new EmberError("wrong-state", `the host has an interface '${name}' that is no TAP`, {
-        hint: `see what it is with 'ip link show ${name}', and remove it`,
-      });
-    }
-    await deleteInterface(name); // its owner may be another now
-  }
   const owner = ` user ${tap.userId ?? 0}`; // without an owner, anybody could open it
   try {
     await ipBatch([`tuntap add dev ${name} mode tap vnet_hdr${owner}`]);
   } catch (error) {
     throw tapFailure(name, error);
   }
-  writeSetting(`net/ipv6/conf/${name}/disable_ipv6`, "1");
-  writeSetting(`net/ipv4/conf/${name}/forwarding`, "1");
-  if (tap.loopback) writeSetting(`net/ipv4/conf/${name}/route_localnet`, "1");
-  await ipBatch([`address replace ${tap.address} dev ${name}`, `link set dev ${name} up`]);
+  try {
+    writeSetting(`net/ipv6/conf/${name}/disable_ipv6`, "1");
+    writeSetting(`net/ipv4/conf/${name}/forwarding`, "1");
+    if (tap.loopback) writeSetting(`net/ipv4/conf/${name}/route_localnet`, "1");
+    await ipBatch([`address replace ${tap.address} dev ${name}`, `link set dev ${name} up`]);
+  } catch (error) {
+    await deleteInterface(name);
+    throw error;
+  }
 }
 
 /** Post-condition: there is no TAP of that name; what else has the name stays. Idempotent. */
 export async function removeTap(name: string): Promise<void> {
-  if (interfaceNames().includes(name) && (await tapState(name)) !== "other") await deleteInterface(name);
+  if (hasInterface(name) && (await tapState(name)) !== "other") await deleteInterface(name);
 }
 
 function tapInUse(name: string, cause?: unknown): EmberError {

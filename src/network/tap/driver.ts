@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { installHint } from "#platform";
 import { EmberError } from "../../errors/ember-error.ts";
+import { together } from "../../host/together.ts";
 import { findTool, lookUpTool } from "../../host/tools.ts";
 import { agentGuestPort } from "../agent-port.ts";
 import { formatAddress4, parseNetwork4, sizeOf } from "../ipv4.ts";
@@ -85,7 +86,7 @@ async function attach(context: NetworkContext, names: NetworkNames, vm: VmNetwor
   if (sizeOf(block.prefix) < 2 ** (32 - capabilities.blockPrefix))
     throw new EmberError("internal", `the block ${vm.block} is too small for a VM`);
   const { upstreamResolvers } = await import("./host-network.ts");
-  const { enableForwarding, makeTap } = await import("./device.ts");
+  const { enableForwarding, freeName, makeTap } = await import("./device.ts");
   const { refusePublished } = await import("./others.ts");
   const { addGuest, removeGuest } = await import("./firewall.ts");
   const { deleteInterface } = await import("../../host/ip.ts");
@@ -107,13 +108,17 @@ async function attach(context: NetworkContext, names: NetworkNames, vm: VmNetwor
   );
   const guest = { tap, address, connected, egress: vm.egress, resolvers: resolvers.addresses, ports };
   await refusePublished(names, guest);
+  await freeName(tap);
   // Nobody sends anything yet: the hypervisor starts when the rules hold.
-  await makeTap({ name: tap, address: `${gateway}/${block.prefix}`, userId: vm.userId, loopback });
+  const device = makeTap({ name: tap, address: `${gateway}/${block.prefix}`, userId: vm.userId, loopback });
   try {
-    await addGuest(names, context, guest);
+    await together(device, addGuest(names, context, guest));
   } catch (error) {
     await removeGuest(names, tap);
-    await deleteInterface(tap);
+    await device.then(
+      () => deleteInterface(tap),
+      () => undefined, // then it is not ours
+    );
     throw error;
   }
   if (enableForwarding()) context.notice("IP forwarding was off and is on now, for the network of the VMs");

@@ -1,16 +1,27 @@
 import { EmberError } from "../../errors/ember-error.ts";
 import { fieldsOf, listObjects, loadRules, type NftObject } from "../../host/nft.ts";
 import { run } from "../../host/run.ts";
+import { together } from "../../host/together.ts";
 import type { NetworkContext } from "../network.ts";
 import { defaultInterfaces, hostRoutes } from "./host-network.ts";
 import type { NetworkNames } from "./names.ts";
 import { permit, revoke } from "./permits.ts";
-import { chainOf, type GuestRules, guestRules, type Outside, tableRules } from "./ruleset.ts";
+import {
+  chainOf,
+  type GuestRules,
+  guestRules,
+  isInPlace,
+  type Outside,
+  render,
+  tableRules,
+} from "./ruleset.ts";
 
 /** Why the firewall cannot be used; undefined when it can. Changes nothing. */
 export async function checkFirewall(names: NetworkNames): Promise<string | undefined> {
   try {
-    await run("nft", ["-c", "-f", "-"], { input: tableRules(names, { interfaces: [], pinned: false }) });
+    await run("nft", ["-c", "-f", "-"], {
+      input: render(tableRules(names, { interfaces: [], pinned: false })),
+    });
     return undefined;
   } catch (error) {
     if (error instanceof EmberError) return `nft cannot load ember's rules: ${error.message}`;
@@ -27,7 +38,13 @@ export async function addGuest(
   context: NetworkContext,
   guest: GuestRules,
 ): Promise<void> {
-  const rules = tableRules(names, outsideOf(context), context.subnet) + guestRules(names, guest);
+  await together(loadGuest(names, context, guest), permit(names));
+}
+
+async function loadGuest(names: NetworkNames, context: NetworkContext, guest: GuestRules): Promise<void> {
+  const table = tableRules(names, outsideOf(context), context.subnet);
+  const listed = await listObjects(["table", "inet", names.table], { terse: true });
+  const rules = (isInPlace(table, listed) ? "" : render(table)) + guestRules(names, guest);
   try {
     await loadRules(rules);
   } catch (error) {
@@ -38,7 +55,6 @@ export async function addGuest(
       throw isTaken(fault) ? portTaken(guest, fault) : fault;
     });
   }
-  await permit(names);
 }
 
 function isTaken(error: unknown): boolean {

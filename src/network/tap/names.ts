@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { shortHash } from "../../host/random.ts";
 
 /**
  * Names of an installation's network on the host. Interfaces have at most 15 characters (IFNAMSIZ): "e", four digits of
@@ -23,5 +23,5 @@ export function networkNames(installationId: string): NetworkNames {
 
 /** Ids are 12 hexadecimal digits; what is not is hashed, so that any id gives a name that the kernel takes. */
 function hexOf(vmId: string): string {
-  return /^[0-9a-f]{10,}$/.test(vmId) ? vmId : createHash("sha256").update(vmId).digest("hex");
+  return /^[0-9a-f]{10,}$/.test(vmId) ? vmId : shortHash(vmId) + shortHash(`${vmId}.`);
 }

@@ -1,3 +1,5 @@
+import type { NftObject } from "../../host/nft.ts";
+import { shortHash } from "../../host/random.ts";
 import type { Egress, PublishedPort } from "../network.ts";
 import type { NetworkNames } from "./names.ts";
 
@@ -19,64 +21,82 @@ export interface Outside {
   readonly pinned: boolean;
 }
 
+/** The installation's table, without what it holds of single VMs. */
+export interface TableRules {
+  readonly table: string;
+  /** Sets and maps: name and declaration. They keep what is in them when they are declared again. */
+  readonly sets: readonly (readonly [name: string, declaration: string])[];
+  /** In such an order that a chain comes after those that it jumps to. */
+  readonly chains: readonly ChainRules[];
+  readonly subnet: string | undefined;
+}
+
+interface ChainRules {
+  readonly name: string;
+  /** How a base chain is hooked in; empty for others. */
+  readonly hook: string;
+  readonly rules: readonly string[];
+}
+
 /**
- * The installation's table, to be loaded in one transaction: chains are written anew, sets and maps keep what is in
- * them, so it costs the same with one VM and with thousands.
- *
  * A drop here is final whatever other tables say; an accept ends only our own chain (nft(8)), so where others refuse,
  * permits.ts asks them too. What VMs may do, and what may be done to them, is decided here alone.
  */
-export function tableRules(names: NetworkNames, outside: Outside, subnet?: string): string {
-  const { table, prefix } = names;
-  const ours = `"${prefix}*"`;
+export function tableRules(names: NetworkNames, outside: Outside, subnet?: string): TableRules {
+  const ours = `"${names.prefix}*"`;
   const interfaces = outside.interfaces.map((name) => `"${name}"`).join(", ");
-  return `
-add table inet ${table}
-add set inet ${table} guests { type ifname . ipv4_addr; }
-add set inet ${table} addresses { type ipv4_addr; }
-add set inet ${table} closed { type ifname; }
-add set inet ${table} subnet { type ipv4_addr; flags interval; }
-${subnet === undefined ? "" : `add element inet ${table} subnet { ${subnet} }`}
-add map inet ${table} policies { type ifname : verdict; }
-${["tcp", "udp"].map((protocol) => portMaps(table, protocol)).join("\n")}
-${chain(table, "siblings", "", [`oifname ${ours} accept`, "reject with icmpx type admin-prohibited"])}
-${chain(table, "nowhere", "", ["drop"])}
-${chain(table, "outside", "", [
-  ...(interfaces === "" ? [] : [`oifname { ${interfaces} } accept`]),
-  // Containers and other VMs of the host sit behind bridges, and are no more the outside than the host is.
-  ...(outside.pinned ? [] : ['meta oifkind != { "bridge", "veth", "tun" } accept']),
-  "reject with icmpx type admin-prohibited",
-])}
-${chain(table, "anywhere", "", [`oifname ${ours} accept`, "goto outside"])}
-${chain(table, "input", "type filter hook input priority filter - 10; policy accept;", [
-  `iifname ${ours} iifname . ip saddr != @guests drop`,
-  `iifname ${ours} ct state established,related accept`,
-  `iifname ${ours} reject with icmpx type admin-prohibited`,
-])}
-${chain(table, "forward", "type filter hook forward priority filter - 10; policy accept;", [
-  `iifname ${ours} iifname . ip saddr != @guests drop`,
-  `iifname ${ours} meta nfproto ipv6 drop`,
-  `oifname ${ours} ct state established,related accept`,
-  "oifname @closed drop",
-  `iifname ${ours} ct state established,related accept`,
-  // Somebody on this host has changed where it goes: it was meant for an address of the host.
-  `iifname ${ours} ct status dnat drop`,
-  `iifname ${ours} iifname vmap @policies`,
-  `iifname ${ours} drop`,
-  `oifname ${ours} ct status dnat accept`,
-  `oifname ${ours} drop`,
-])}
-${chain(table, "prerouting", "type nat hook prerouting priority dstnat; policy accept;", [
-  `iifname ${ours} return`,
-  ...translations,
-])}
-${chain(table, "output", "type nat hook output priority -100; policy accept;", translations)}
-${chain(table, "postrouting", "type nat hook postrouting priority srcnat; policy accept;", [
-  `ip saddr @addresses oifname != ${ours} masquerade`,
-  // From the host's loopback: the guest could not answer there.
-  `oifname ${ours} ip saddr 127.0.0.0/8 masquerade`,
-])}
-`;
+  const chain = (name: string, hook: string, rules: readonly string[]): ChainRules => ({ name, hook, rules });
+  return {
+    table: names.table,
+    sets: [
+      ["guests", "set { type ifname . ipv4_addr; }"],
+      ["addresses", "set { type ipv4_addr; }"],
+      ["closed", "set { type ifname; }"],
+      ["subnet", "set { type ipv4_addr; flags interval; }"],
+      ["policies", "map { type ifname : verdict; }"],
+      ...["tcp", "udp"].flatMap((protocol) => portMaps(protocol)),
+    ],
+    chains: [
+      chain("siblings", "", [`oifname ${ours} accept`, "reject with icmpx type admin-prohibited"]),
+      chain("nowhere", "", ["drop"]),
+      chain("outside", "", [
+        ...(interfaces === "" ? [] : [`oifname { ${interfaces} } accept`]),
+        // Containers and other VMs of the host sit behind bridges, and are no more the outside than the host is.
+        ...(outside.pinned ? [] : ['meta oifkind != { "bridge", "veth", "tun" } accept']),
+        "reject with icmpx type admin-prohibited",
+      ]),
+      chain("anywhere", "", [`oifname ${ours} accept`, "goto outside"]),
+      chain("input", "type filter hook input priority filter - 10; policy accept;", [
+        `iifname ${ours} iifname . ip saddr != @guests drop`,
+        `iifname ${ours} ct state established,related accept`,
+        `iifname ${ours} reject with icmpx type admin-prohibited`,
+      ]),
+      chain("forward", "type filter hook forward priority filter - 10; policy accept;", [
+        `iifname ${ours} iifname . ip saddr != @guests drop`,
+        `iifname ${ours} meta nfproto ipv6 drop`,
+        `oifname ${ours} ct state established,related accept`,
+        "oifname @closed drop",
+        `iifname ${ours} ct state established,related accept`,
+        // Somebody on this host has changed where it goes: it was meant for an address of the host.
+        `iifname ${ours} ct status dnat drop`,
+        `iifname ${ours} iifname vmap @policies`,
+        `iifname ${ours} drop`,
+        `oifname ${ours} ct status dnat accept`,
+        `oifname ${ours} drop`,
+      ]),
+      chain("prerouting", "type nat hook prerouting priority dstnat; policy accept;", [
+        `iifname ${ours} return`,
+        ...translations,
+      ]),
+      chain("output", "type nat hook output priority -100; policy accept;", translations),
+      chain("postrouting", "type nat hook postrouting priority srcnat; policy accept;", [
+        `ip saddr @addresses oifname != ${ours} masquerade`,
+        // From the host's loopback: the guest could not answer there.
+        `oifname ${ours} ip saddr 127.0.0.0/8 masquerade`,
+      ]),
+    ],
+    subnet,
+  };
 }
 
 const translations = ["tcp", "udp"].flatMap((protocol) => [
@@ -84,21 +104,61 @@ const translations = ["tcp", "udp"].flatMap((protocol) => [
   `fib daddr type local dnat ip to ${protocol} dport map @any_${protocol}`,
 ]);
 
-function portMaps(table: string, protocol: string): string {
+function portMaps(protocol: string): [name: string, declaration: string][] {
   return [
-    `add map inet ${table} at_${protocol} { type ipv4_addr . inet_service : ipv4_addr . inet_service; }`,
-    `add map inet ${table} any_${protocol} { type inet_service : ipv4_addr . inet_service; }`,
-  ].join("\n");
+    [`at_${protocol}`, "map { type ipv4_addr . inet_service : ipv4_addr . inet_service; }"],
+    [`any_${protocol}`, "map { type inet_service : ipv4_addr . inet_service; }"],
+  ];
+}
+
+/** For nft, in one transaction: chains are written anew, sets and maps keep what is in them. */
+export function render({ table, sets, chains, subnet }: TableRules): string {
+  const declared = sets.map(([name, declaration]) =>
+    declaration.replace(/^(\w+) /, (_, kind: string) => `add ${kind} inet ${table} ${name} `),
+  );
+  const lines = [
+    `add table inet ${table}`,
+    ...declared,
+    ...(subnet === undefined ? [] : [`add element inet ${table} subnet { ${subnet} }`]),
+    ...chains.map((chain) => renderChain(table, chain)),
+  ];
+  return `${lines.join("\n")}\n`;
 }
 
 /** An existing chain keeps its hook, and gets these rules in place of those it had. */
-function chain(table: string, name: string, hook: string, rules: readonly string[]): string {
+function renderChain(table: string, { name, hook, rules }: ChainRules): string {
   const head = hook === "" ? "" : ` { ${hook} }`;
   return [
     `add chain inet ${table} ${name}${head}`,
     `flush chain inet ${table} ${name}`,
-    ...rules.map((rule) => `add rule inet ${table} ${name} ${rule}`),
+    ...rules.map((rule) => `add rule inet ${table} ${name} ${rule} comment "${markOf(rule)}"`),
   ].join("\n");
+}
+
+/** Stands beside a rule in the kernel, which shows rules in words of its own: this one is as we wrote it. */
+function markOf(rule: string): string {
+  return shortHash(rule);
+}
+
+/**
+ * Whether the kernel has the table as `render` writes it, by what nft lists of it. Any transaction that writes a chain anew
+ * waits until no processor can be in the old one, several times as long as all else that a start does with the firewall.
+ */
+export function isInPlace(wanted: TableRules, listed: readonly NftObject[]): boolean {
+  const namesOf = (...kinds: string[]): unknown[] =>
+    listed.filter(({ kind }) => kinds.includes(kind)).map(({ fields }) => fields["name"]);
+  const sets = namesOf("set", "map");
+  return (
+    wanted.sets.every(([name]) => sets.includes(name)) &&
+    wanted.chains.every(({ name, hook, rules }) => {
+      const chain = listed.find(({ kind, fields }) => kind === "chain" && fields["name"] === name);
+      const marks = listed
+        .filter(({ kind, fields }) => kind === "rule" && fields["chain"] === name)
+        .map(({ fields }) => fields["comment"]);
+      const hooked = hook === "" || chain?.fields["policy"] === "accept";
+      return chain !== undefined && hooked && marks.join() === rules.map(markOf).join();
+    })
+  );
 }
 
 /** Adds one VM to the sets and maps, which must not know it yet. */
@@ -123,11 +183,15 @@ function policyOf(table: string, guest: GuestRules): string[] {
   const own = chainOf(guest.tap);
   const resolvers = guest.resolvers.join(", ");
   return [
-    chain(table, own, "", [
-      `ip daddr { ${guest.egress.join(", ")} } goto anywhere`,
-      `ip daddr { ${resolvers} } meta l4proto { tcp, udp } th dport 53 goto outside`,
-      "goto siblings",
-    ]),
+    renderChain(table, {
+      name: own,
+      hook: "",
+      rules: [
+        `ip daddr { ${guest.egress.join(", ")} } goto anywhere`,
+        `ip daddr { ${resolvers} } meta l4proto { tcp, udp } th dport 53 goto outside`,
+        "goto siblings",
+      ],
+    }),
     verdict(own),
   ];
 }

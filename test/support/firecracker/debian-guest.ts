@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hostArchitecture } from "../../../src/guest/binary/architecture.ts";
-import { readGuestBinary } from "../../../src/guest/binary/on-disk.ts";
+import { guestBinary } from "../../../src/guest/binary/on-disk.ts";
 import type { AgentTarget } from "../../../src/guest/channel.ts";
 import { identityJson } from "../../../src/guest/identity.ts";
 import { buildBaseInitrd } from "../../../src/guest/initrd/base.ts";
@@ -76,7 +76,7 @@ export class DebianGuest implements Disposable {
 
   async #makeInitrd(network: GuestNetwork | null): Promise<string> {
     const base = buildBaseInitrd({
-      guestBinary: readGuestBinary(hostArchitecture()),
+      guestBinary: guestBinary(hostArchitecture()),
       archive: this.#kernel.archive,
       folder: join(this.folder, "initrd-base"),
     });

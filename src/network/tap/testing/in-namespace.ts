@@ -71,6 +71,36 @@ describe("attaching", () => {
     expect(rules()).toContain(tap);
   });
 
+  test("writes no rule anew that is as it was written, and all when one is not", async () => {
+    const network = create();
+    const attachTwo = async (): Promise<void> => {
+      for (const id of [vmId, "ffaa11bb22cc"]) {
+        await network.detach(id);
+        await network.attach(
+          vmOn(network, { vmId: id, block: id === vmId ? "10.199.0.4/30" : "10.199.0.8/30" }),
+        );
+      }
+    };
+    const forward = (): string => command("nft", "-a", "list", "chain", "inet", "ember_0123abcd", "forward");
+    await attachTwo();
+    const written = forward();
+    await attachTwo();
+    expect(forward()).toBe(written);
+    const plain = written.replace(/ # handle \d+/g, "");
+    const handle = /oifname @closed drop .*# handle (\d+)/.exec(written)?.[1] ?? "";
+    for (const change of [
+      `delete rule inet ember_0123abcd forward handle ${handle}`,
+      "insert rule inet ember_0123abcd forward accept",
+      "add rule inet ember_0123abcd forward accept",
+      "add chain inet ember_0123abcd forward { policy drop; }",
+    ]) {
+      command("nft", change);
+      expect(forward()).not.toBe(written);
+      await attachTwo();
+      expect(forward().replace(/ # handle \d+/g, "")).toBe(plain);
+    }
+  });
+
   test("refuses a name that is taken by what is no TAP", async () => {
     const network = create();
     command("ip", "link", "add", tap, "type", "bridge");
