@@ -3,7 +3,7 @@ import { fieldsOf, listObjects, loadRules, type NftObject } from "../../host/nft
 import { run } from "../../host/run.ts";
 import { together } from "../../host/together.ts";
 import type { NetworkContext } from "../network.ts";
-import { defaultInterfaces, hostRoutes } from "./host-network.ts";
+import { defaultInterfaces } from "./host-network.ts";
 import type { NetworkNames } from "./names.ts";
 import { permit, revoke } from "./permits.ts";
 import {
@@ -42,8 +42,10 @@ export async function addGuest(
 }
 
 async function loadGuest(names: NetworkNames, context: NetworkContext, guest: GuestRules): Promise<void> {
-  const table = tableRules(names, outsideOf(context), context.subnet);
-  const listed = await listObjects(["table", "inet", names.table], { terse: true });
+  // All of the family, since nft reads the elements of sets as well when it is asked for one table (1.0.6).
+  const listing = listObjects(["ruleset", "inet"], { terse: true });
+  const table = tableRules(names, outsideOf(context), context.subnet); // while nft works
+  const listed = (await listing).filter(({ fields }) => fields["table"] === names.table);
   const rules = (isInPlace(table, listed) ? "" : render(table)) + guestRules(names, guest);
   try {
     await loadRules(rules);
@@ -72,7 +74,7 @@ function portTaken(guest: GuestRules, cause: unknown): EmberError {
 
 function outsideOf({ outsideInterface }: NetworkContext): Outside {
   if (outsideInterface !== undefined) return { interfaces: [outsideInterface], pinned: true };
-  return { interfaces: defaultInterfaces(hostRoutes()), pinned: false };
+  return { interfaces: defaultInterfaces(), pinned: false };
 }
 
 /** Post-condition: the installation's table knows nothing of that TAP. Idempotent. */

@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 import { isIPv4 } from "node:net";
-import { networkInterfaces } from "node:os";
 import { parseRoutes, type Route4 } from "../../host/ip.ts";
 import { formatNetwork4, parseNetwork4, sizeOf } from "../ipv4.ts";
 import type { SubnetClash } from "../network.ts";
@@ -8,14 +7,21 @@ import type { SubnetClash } from "../network.ts";
 /** What the host's own network looks like now: read at each use, since it changes under us. */
 
 export function hostRoutes(): readonly Route4[] {
-  return parseRoutes(readOrNothing("/proc/net/route"));
+  return parseRoutes(readOrNothing(routesFile));
 }
 
+const routesFile = "/proc/net/route";
+
 /** Interfaces of the default routes, the preferred one first. */
-export function defaultInterfaces(routes: readonly Route4[]): readonly string[] {
+export function defaultInterfaces(): readonly string[] {
+  // Of all lines, one for each VM, only those are taken apart whose destination is 0.0.0.0 or 128.0.0.0, in either order of bytes.
+  const lines = readOrNothing(routesFile).split("\n");
+  const few = lines.filter(
+    (line, index) => index === 0 || /^\S+\t(?:00000000|80000000|00000080)\t/.test(line),
+  );
   // Programs for private networks (OpenVPN, WireGuard) take the default route's place with two halves of it.
-  const defaults = routes.filter(({ network }) => isDefault(network));
-  return [...new Set([...defaults].sort((a, b) => a.metric - b.metric).map((route) => route.device))];
+  const defaults = parseRoutes(few.join("\n")).filter(({ network }) => isDefault(network));
+  return [...new Set(defaults.sort((a, b) => a.metric - b.metric).map((route) => route.device))];
 }
 
 /** Used where the host has no resolver that a guest could ask: Cloudflare's and Quad9's. */
@@ -30,12 +36,12 @@ export function upstreamResolvers(files: readonly string[] = resolverFiles): {
   readonly addresses: readonly string[];
   readonly fallback: boolean;
 } {
-  const own = hostAddresses();
+  const isOwn = ownAddressTest();
   for (const file of files) {
     const named = readOrNothing(file)
       .split("\n")
       .flatMap((line) => /^\s*nameserver\s+(\S+)/.exec(line)?.[1] ?? [])
-      .filter((address) => isIPv4(address) && !/^(127\.|0\.|169\.254\.)/.test(address) && !own.has(address));
+      .filter((address) => isIPv4(address) && !/^(127\.|0\.|169\.254\.)/.test(address) && !isOwn(address));
     if (named.length > 0) return { addresses: named.slice(0, mostResolvers), fallback: false };
   }
   return { addresses: publicResolvers, fallback: true };
@@ -47,9 +53,14 @@ const resolverFiles = [
   "/run/NetworkManager/no-stub-resolv.conf",
 ];
 
-function hostAddresses(): ReadonlySet<string> {
-  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
-  return new Set(all.map(({ address }) => address));
+/**
+ * Whether an address is one of this host's: then the kernel's routing table has it as `|-- ADDRESS` with `/32 host LOCAL`
+ * among the lines below. (A list of all addresses takes longer with each VM.)
+ */
+function ownAddressTest(): (address: string) => boolean {
+  const trie = readOrNothing("/proc/net/fib_trie");
+  return (address) =>
+    new RegExp(`\\|-- ${address.replaceAll(".", "\\.")}\n(?: +/\\d+ .*\n)*? +/32 host LOCAL`).test(trie);
 }
 
 /** What of the host `subnet` overlaps with; interfaces that begin with `prefix` are this installation's own. */
