@@ -18,8 +18,10 @@ export async function loadRules(rules: string): Promise<void> {
   }
 }
 
-/** Objects of nft's JSON output (libnftables-json(5)), each as a record of its kind. Sets come without their elements
- *  when `terse`. Nothing when what was asked for is not there. */
+/**
+ * Objects of nft's JSON output (libnftables-json(5)), each as a record of its kind. Sets come without their elements when
+ * `terse`. Nothing when what was asked for is not there. Words after a ";" are a further command, of the same process.
+ */
 export async function listObjects(
   what: readonly string[],
   options: { readonly terse?: boolean } = {},
@@ -30,7 +32,11 @@ export async function listObjects(
     timeoutMs: limitMs,
   });
   if (status !== 0 || stdout.trim() === "") return [];
-  const parsed: unknown = JSON.parse(stdout);
+  return stdout.trim().split("\n").flatMap(objectsOf);
+}
+
+function objectsOf(document: string): NftObject[] {
+  const parsed: unknown = JSON.parse(document);
   const objects = fieldsOf(parsed)["nftables"];
   if (!Array.isArray(objects)) return [];
   return objects.flatMap((object: unknown) =>

@@ -71,7 +71,7 @@ function startTool(tool: string, args: readonly string[], options: RunOptions): 
   const child = spawn(file, [...argv], {
     cwd: options.cwd,
     env: { ...toolEnvironment(), ...options.env },
-    stdio: ["pipe", "pipe", "pipe"],
+    stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
     detached: options.contained === true, // a group of its own
   });
   child.stdin?.on("error", () => undefined); // the tool may end without reading its input: its status tells

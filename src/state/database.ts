@@ -70,6 +70,17 @@ export class Database implements Disposable {
     }
   }
 
+  /** As `transaction`, for what means nothing once the host has lost its power: it may be lost as well. */
+  passing<T>(body: () => T): T {
+    if (this.#depth > 0) return body();
+    this.#db.exec("PRAGMA synchronous = NORMAL");
+    try {
+      return this.transaction(body);
+    } finally {
+      this.#db.exec("PRAGMA synchronous = FULL");
+    }
+  }
+
   [Symbol.dispose](): void {
     this.#statements.clear();
     if (this.#db.isOpen) this.#db.close();

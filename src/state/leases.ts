@@ -32,7 +32,7 @@ export async function acquireLease(
   const token = randomHex(16);
   const deadline = performance.now() + (options.timeoutMs ?? 60_000);
   for (;;) {
-    const holder = db.transaction(() => take(db, sorted, purpose, token));
+    const holder = db.passing(() => take(db, sorted, purpose, token));
     if (holder === undefined) break;
     if (performance.now() >= deadline) throw busy(holder);
     await sleep(pollMs, undefined, { signal: options.signal }).catch(() => {
@@ -42,7 +42,7 @@ export async function acquireLease(
   return {
     names: sorted,
     [Symbol.dispose]: () => {
-      db.run("DELETE FROM leases WHERE token = ?", token);
+      db.passing(() => db.run("DELETE FROM leases WHERE token = ?", token));
     },
   };
 }

@@ -40,11 +40,13 @@ export function readHostFact(db: Database, key: string): string | undefined {
 }
 
 export function writeHostFact(db: Database, key: string, value: string): void {
-  db.run(
-    `INSERT INTO host_facts (key, boot_id, value) VALUES (?, ?, ?)
-     ON CONFLICT (key) DO UPDATE SET boot_id = excluded.boot_id, value = excluded.value`,
-    key,
-    bootId(),
-    value,
+  db.passing(() =>
+    db.run(
+      `INSERT INTO host_facts (key, boot_id, value) VALUES (?, ?, ?)
+       ON CONFLICT (key) DO UPDATE SET boot_id = excluded.boot_id, value = excluded.value`,
+      key,
+      bootId(),
+      value,
+    ),
   );
 }

@@ -131,7 +131,7 @@ async function tellOne(
 /** Lists and revisions are in the same order, whatever other commands do meanwhile. */
 async function takeRoster(installation: Installation, besides?: string): Promise<Roster> {
   const { capabilities } = await installation.network();
-  const { hosts, revision } = installation.db.transaction(() => ({
+  const { hosts, revision } = installation.db.passing(() => ({
     hosts: readMembers(installation, capabilities.guestOffset, besides),
     revision: nextRevision(installation.db),
   }));
@@ -209,7 +209,7 @@ function toldOf(db: Database, vmId: string): ToldList | undefined {
 
 /** Post-condition: the VM counts as having this list, or a later one. */
 function rememberTold(db: Database, vmId: string, list: ToldList): void {
-  db.transaction(() => {
+  db.passing(() => {
     if ((toldOf(db, vmId)?.revision ?? 0) > list.revision) return;
     writeHostFact(db, `${toldPrefix}${vmId}`, `${list.revision} ${list.digest}`);
   });

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"ember.dev/guest/internal/agent"
 	"ember.dev/guest/internal/process"
@@ -63,6 +64,10 @@ func (m *machine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
+// bootTime passes until the guest answers, less than in any real one: what
+// ember does meanwhile anyhow is not in its way.
+const bootTime = 100 * time.Millisecond
+
 // startGuest serves the real agent's connections behind the vsock's socket.
 func startGuest(initrd, vsock string) error {
 	id, err := readIdentity(initrd)
@@ -80,7 +85,8 @@ func startGuest(initrd, vsock string) error {
 	if err != nil {
 		return err
 	}
-	go func() {
+	time.AfterFunc(bootTime, func() {
+		fmt.Printf("ember-guest: ready %s\n", id.VMID)
 		for {
 			conn, err := listener.Accept()
 			if err != nil {
@@ -88,8 +94,7 @@ func startGuest(initrd, vsock string) error {
 			}
 			go connect(server, conn)
 		}
-	}()
-	fmt.Printf("ember-guest: ready %s\n", id.VMID)
+	})
 	return nil
 }
 

@@ -1,5 +1,5 @@
-// Command instant stands in for Firecracker, its jailer and a guest, none of
-// which takes any time to speak of: what is left of a start is ember's own
+// Command instant stands in for Firecracker, its jailer and a guest that take
+// next to no time, or a known one: what is left of a start is ember's own
 // share. It is run by the benchmark of that share, and confines nothing.
 package main
 

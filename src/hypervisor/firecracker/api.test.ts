@@ -27,7 +27,7 @@ beforeEach(async () => {
     request.on("end", () => {
       const body: unknown = text === "" ? undefined : JSON.parse(text);
       seen.push({ method: request.method ?? "", path: request.url ?? "", body });
-      response.writeHead(answer.status).end(answer.body);
+      response.writeHead(answer.status, { "content-length": answer.body.length }).end(answer.body);
     });
   });
   const path = join(folder, "api.sock");

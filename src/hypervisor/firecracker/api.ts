@@ -1,9 +1,5 @@
-import { request as httpRequest } from "node:http";
 import { EmberError } from "../../errors/ember-error.ts";
-
-/** How long one request may take; only a guest's start does real work. */
-const limitMs = 10_000;
-const answerLimitBytes = 1024 * 1024;
+import { exchange, type HttpAnswer } from "./exchange.ts";
 
 /** Bodies of the API's requests, as far as ember sends them (Firecracker's own description, firecracker_spec.yaml). */
 export interface Bodies {
@@ -135,55 +131,14 @@ export class FirecrackerApi {
     throw strange(method, path, `status ${status}`);
   }
 
-  #exchange(method: string, path: string, body?: object): Promise<{ status: number; text: string }> {
-    const content = body === undefined ? "" : JSON.stringify(body);
-    return new Promise((resolve, reject) => {
-      const fail = (why: string, cause?: unknown): void => reject(strange(method, path, why, cause));
-      const asked = httpRequest(
-        {
-          socketPath: this.#socketPath,
-          method,
-          path,
-          timeout: limitMs,
-          headers: {
-            accept: "application/json",
-            // It ignores a body that comes in chunks.
-            ...(content === ""
-              ? {}
-              : { "content-type": "application/json", "content-length": Buffer.byteLength(content) }),
-          },
-        },
-        (answer) => {
-          const chunks: Buffer[] = [];
-          let size = 0;
-          answer.on("data", (chunk: Buffer) => {
-            size += chunk.length;
-            if (size > answerLimitBytes) asked.destroy(new Error("the answer has no end"));
-            else chunks.push(chunk);
-          });
-          answer.on("end", () =>
-            resolve({ status: answer.statusCode ?? 0, text: Buffer.concat(chunks).toString("utf8") }),
-          );
-          answer.on("error", (error) => fail(error.message, error));
-        },
-      );
-      const timer = setTimeout(
-        () => asked.destroy(new Error(`no answer within ${limitMs / 1000} s`)),
-        limitMs,
-      );
-      const onAbort = (): void => {
-        reject(new EmberError("interrupted", "the start of the hypervisor was interrupted"));
-        asked.destroy();
-      };
-      this.#signal?.addEventListener("abort", onAbort, { once: true });
-      asked.on("close", () => {
-        clearTimeout(timer);
-        this.#signal?.removeEventListener("abort", onAbort);
-        fail("the connection was closed");
-      });
-      asked.on("error", (error) => fail(error.message, error));
-      asked.end(content);
-    });
+  async #exchange(method: string, path: string, body: object | undefined): Promise<HttpAnswer> {
+    try {
+      return await exchange(this.#socketPath, { method, path, body }, this.#signal);
+    } catch (error) {
+      if (this.#signal?.aborted === true)
+        throw new EmberError("interrupted", "the start of the hypervisor was interrupted");
+      throw strange(method, path, error instanceof Error ? error.message : String(error), error);
+    }
   }
 }
 

@@ -36,15 +36,20 @@ export async function makeTap(tap: TapDevice): Promise<void> {
   const { name } = tap;
   const owner = ` user ${tap.userId ?? 0}`; // without an owner, anybody could open it
   try {
-    await ipBatch([`tuntap add dev ${name} mode tap vnet_hdr${owner}`]);
+    await ipBatch([
+      `tuntap add dev ${name} mode tap vnet_hdr${owner}`,
+      `address replace ${tap.address} dev ${name}`,
+      `link set dev ${name} up`,
+    ]);
   } catch (error) {
+    if (!isTaken(error)) await deleteInterface(name);
     throw tapFailure(name, error);
   }
   try {
+    // Until somebody opens it, nothing leaves by it.
     writeSetting(`net/ipv6/conf/${name}/disable_ipv6`, "1");
     writeSetting(`net/ipv4/conf/${name}/forwarding`, "1");
     if (tap.loopback) writeSetting(`net/ipv4/conf/${name}/route_localnet`, "1");
-    await ipBatch([`address replace ${tap.address} dev ${name}`, `link set dev ${name} up`]);
   } catch (error) {
     await deleteInterface(name);
     throw error;
@@ -63,11 +68,14 @@ function tapInUse(name: string, cause?: unknown): EmberError {
   });
 }
 
+/** Somebody else has made it, since it was seen that nothing has the name. */
+function isTaken(error: unknown): boolean {
+  return error instanceof EmberError && /busy/i.test(error.message);
+}
+
 function tapFailure(name: string, error: unknown): unknown {
   if (!(error instanceof EmberError)) return error;
-  if (/busy/i.test(error.message)) {
-    return tapInUse(name, error);
-  }
+  if (isTaken(error)) return tapInUse(name, error);
   if (/not permitted|permission/i.test(error.message)) {
     return new EmberError("permission-denied", `this user may not make the TAP '${name}'`, {
       hint: "run ember as root, or use the network driver 'user'",

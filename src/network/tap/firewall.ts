@@ -38,14 +38,19 @@ export async function addGuest(
   context: NetworkContext,
   guest: GuestRules,
 ): Promise<void> {
-  await together(loadGuest(names, context, guest), permit(names));
+  // All of the family, since nft reads the elements of sets as well when it is asked for one table (1.0.6).
+  const listed = await listObjects(["ruleset", "inet", ";", "list", "chains"], { terse: true });
+  await together(loadGuest(names, context, guest, listed), permit(names, listed));
 }
 
-async function loadGuest(names: NetworkNames, context: NetworkContext, guest: GuestRules): Promise<void> {
-  // All of the family, since nft reads the elements of sets as well when it is asked for one table (1.0.6).
-  const listing = listObjects(["ruleset", "inet"], { terse: true });
-  const table = tableRules(names, outsideOf(context), context.subnet); // while nft works
-  const listed = (await listing).filter(({ fields }) => fields["table"] === names.table);
+async function loadGuest(
+  names: NetworkNames,
+  context: NetworkContext,
+  guest: GuestRules,
+  all: readonly NftObject[],
+): Promise<void> {
+  const table = tableRules(names, outsideOf(context), context.subnet);
+  const listed = all.filter(({ fields }) => fields["table"] === names.table);
   const rules = (isInPlace(table, listed) ? "" : render(table)) + guestRules(names, guest);
   try {
     await loadRules(rules);

@@ -11,10 +11,10 @@ import type { NetworkNames } from "./names.ts";
 const hooks = ["forward", "input", "output"] as const;
 type Hook = (typeof hooks)[number];
 
-/** Post-condition: no firewall of the host refuses what our table lets pass. Idempotent. */
-export async function permit(names: NetworkNames): Promise<void> {
-  const chains = (await listObjects(["chains"])).filter(({ kind }) => kind === "chain");
-  const foreign = chains.filter(isForeign);
+/** Post-condition: no firewall of the host refuses what our table lets pass. Idempotent. `listed` has all of its chains. */
+export async function permit(names: NetworkNames, listed: readonly NftObject[]): Promise<void> {
+  const chains = listed.filter((object) => object.kind === "chain" && isForeign(object));
+  const foreign = [...new Map(chains.map((chain) => [placeOf(chain.fields), chain])).values()];
   if (foreign.some(isIptables)) await retried(() => permitIptables(names, "nft"));
   if (hasLegacyFilter()) await retried(() => permitIptables(names, "legacy"));
   for (const chain of foreign.filter((candidate) => !isIptables(candidate)))
@@ -25,7 +25,7 @@ export async function permit(names: NetworkNames): Promise<void> {
 export async function revoke(names: NetworkNames): Promise<void> {
   const objects = await listObjects(["ruleset"], { terse: true });
   const ours = objects.filter(({ kind, fields }) => kind === "rule" && fields["comment"] === names.table);
-  if (ours.length > 0) await loadRules(ours.map(({ fields }) => `delete rule ${placeOf(fields)}\n`).join(""));
+  if (ours.length > 0) await loadRules(ours.map(({ fields }) => `delete rule ${ruleOf(fields)}\n`).join(""));
   const variants: IptablesVariant[] = hasLegacyFilter() ? ["nft", "legacy"] : ["nft"];
   for (const variant of variants) await revokeIptables(names, variant);
 }
@@ -54,7 +54,7 @@ async function permitIn({ table, prefix }: NetworkNames, chain: NftObject): Prom
   const first = rules.slice(0, wanted.length).filter(({ fields }) => fields["comment"] === table);
   if (first.length === wanted.length && ours.length === wanted.length) return;
   const lines = [
-    ...ours.map(({ fields }) => `delete rule ${placeOf(fields)}`),
+    ...ours.map(({ fields }) => `delete rule ${ruleOf(fields)}`),
     ...wanted.map((rule) => `insert rule ${place.join(" ")} ${rule} comment "${table}"`),
   ];
   await loadRules(`${lines.join("\n")}\n`);
@@ -71,7 +71,11 @@ function nativeRules(hook: Hook, wildcard: string): readonly string[] {
   return hook === "input" ? [`${from} ct state established,related accept`] : [`${to} accept`];
 }
 
-function placeOf(fields: Readonly<Record<string, unknown>>): string {
+function placeOf({ family, table, name }: Readonly<Record<string, unknown>>): string {
+  return `${family} ${table} ${name}`;
+}
+
+function ruleOf(fields: Readonly<Record<string, unknown>>): string {
   const { family, table, chain, handle } = fieldsOf(fields);
   return `${family} ${table} ${chain} handle ${handle}`;
 }

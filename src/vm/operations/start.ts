@@ -1,7 +1,8 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { EmberError } from "../../errors/ember-error.ts";
-import type { StartedMachine } from "../../hypervisor/hypervisor.ts";
+import { together } from "../../host/together.ts";
+import type { Accelerator, DriveSpec } from "../../hypervisor/hypervisor.ts";
 import { ensureRuntimeFolder, type Installation } from "../../installation.ts";
 import { formatNetwork4 } from "../../network/ipv4.ts";
 import type { Attachment } from "../../network/network.ts";
@@ -29,9 +30,11 @@ export const startSteps: readonly VmStep[] = [
     run: async (installation, data, signal) => {
       const vm = requireVm(installation, data);
       for (let attempt = 1; ; attempt++) {
-        const attachment = await attach(installation, vm); // throws for a published port that is taken
+        // Attaching waits for programs of the host most of the time. It throws for a published port that is taken.
+        const [attaching, preparing] = [attach(installation, vm), prepare(installation, vm, signal)];
+        await together(attaching, preparing);
         try {
-          await launch(installation, vm, attachment, signal);
+          await launch(installation, vm, await attaching, await preparing, signal);
           return undefined;
         } catch (error) {
           const lostPort = error instanceof EmberError && error.code === "port-taken";
@@ -79,68 +82,89 @@ async function attach(installation: Installation, vm: VmRecord): Promise<Attachm
   });
 }
 
+/** What a boot needs that does not depend on the network. */
+interface Prepared {
+  readonly accelerator: Accelerator;
+  readonly kernelPath: string;
+  readonly baseInitrd: string;
+  readonly drive: DriveSpec;
+}
+
+async function prepare(
+  installation: Installation,
+  vm: VmRecord,
+  signal: AbortSignal | undefined,
+): Promise<Prepared> {
+  const { getKernel } = await import("../../kernel/store.ts");
+  const { baseInitrd } = await import("../../kernel/initrd.ts");
+  const { kernelImageFor } = await import("../../kernel/format/boot-file.ts");
+  const kernel = getKernel(installation.paths, vm.kernel);
+  const base = await baseInitrd(installation, kernel);
+  const accelerator = await chooseAccelerator(installation, kernel, base);
+  const hypervisor = await installation.hypervisor(); // the choice may have fallen on another
+  const storage = await installation.storage();
+  return {
+    accelerator,
+    kernelPath: await kernelImageFor(kernel, hypervisor.capabilities().bootFile ?? "any", signal),
+    baseInitrd: base,
+    drive: { ...(await storage.activate({ vmId: vm.id })), readOnly: false },
+  };
+}
+
 async function launch(
   installation: Installation,
   vm: VmRecord,
   attachment: Attachment,
+  { accelerator, kernelPath, baseInitrd, drive }: Prepared,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const { accelerator, machine } = await startHypervisor(installation, vm, attachment, signal);
-  const agent = machine.agent ?? attachment.agent;
-  setVmRunning(installation.db, vm.id, { process: machine.process, accelerator, agent });
-}
-
-async function startHypervisor(
-  installation: Installation,
-  vm: VmRecord,
-  attachment: Attachment,
-  signal: AbortSignal | undefined,
-): Promise<{ accelerator: "kvm" | "hvf" | "tcg"; machine: StartedMachine }> {
-  const { getKernel } = await import("../../kernel/store.ts");
-  const { baseInitrd } = await import("../../kernel/initrd.ts");
-  const { composeInitrd } = await import("../../guest/initrd/compose.ts");
-  const { identityJson } = await import("../../guest/identity.ts");
-  const storage = await installation.storage();
-  const image = findImageById(installation.db, vm.imageId);
-  if (image === undefined) throw new EmberError("image-not-found", `the image of VM '${vm.name}' is gone`);
-  const { kernelImageFor } = await import("../../kernel/format/boot-file.ts");
-  const kernel = await getKernel(installation.paths, vm.kernel);
-  const base = await baseInitrd(installation, kernel);
-  const accelerator = await chooseAccelerator(installation, kernel, base);
-  const hypervisor = await installation.hypervisor(); // the choice may have fallen on another
-  const folder = installation.paths.vmFolder(vm.id);
-  const identity = identityOf(
-    vm,
-    image.config,
-    attachment.guest,
-    hypervisor.capabilities(),
-    clientPublicKey(installation),
-    (await installation.network()).capabilities.siblings ? await siblingHosts(installation, vm) : [],
-  );
-  await composeInitrd(base, identityJson(identity), initrdPath(installation, vm.id));
+  await writeInitrd(installation, vm, attachment, baseInitrd);
   const containment = await installation.containment();
   const emulated = accelerator === "tcg";
-  const controlGroup = containment?.prepare(vm.id, { memoryBytes: vm.memoryBytes, emulated });
+  const hypervisor = await installation.hypervisor();
   const machine = await hypervisor.start(
     {
       vmId: vm.id,
-      folder,
+      folder: installation.paths.vmFolder(vm.id),
       runtimeFolder: ensureRuntimeFolder(installation),
       accelerator,
       cpus: vm.cpus,
       memoryBytes: vm.memoryBytes,
-      kernelPath: await kernelImageFor(kernel, hypervisor.capabilities().bootFile ?? "any", signal),
+      kernelPath,
       initrdPath: initrdPath(installation, vm.id),
       bootArguments: vm.bootArguments,
-      drives: [{ ...(await storage.activate({ vmId: vm.id })), readOnly: false }],
+      drives: [drive],
       nic: attachment.nic,
       consoleLog,
       userId: userIdOf(installation, vm, hypervisor),
-      controlGroup,
+      controlGroup: containment?.prepare(vm.id, { memoryBytes: vm.memoryBytes, emulated }),
     },
     signal,
   );
-  return { accelerator, machine };
+  const agent = machine.agent ?? attachment.agent;
+  setVmRunning(installation.db, vm.id, { process: machine.process, accelerator, agent });
+}
+
+async function writeInitrd(
+  installation: Installation,
+  vm: VmRecord,
+  attachment: Attachment,
+  base: string,
+): Promise<void> {
+  const { composeInitrd } = await import("../../guest/initrd/compose.ts");
+  const { identityJson } = await import("../../guest/identity.ts");
+  const image = findImageById(installation.db, vm.imageId);
+  if (image === undefined) throw new EmberError("image-not-found", `the image of VM '${vm.name}' is gone`);
+  const { siblings } = (await installation.network()).capabilities;
+  const identity = identityOf(
+    vm,
+    image.config,
+    attachment.guest,
+    (await installation.hypervisor()).capabilities(),
+    clientPublicKey(installation),
+    siblings ? await siblingHosts(installation, vm) : [],
+  );
+  await composeInitrd(base, identityJson(identity), initrdPath(installation, vm.id));
 }
 
 function initrdPath(installation: Installation, vmId: string): string {
