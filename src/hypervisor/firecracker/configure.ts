@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { release } from "node:os";
-import type { VmSpec } from "../hypervisor.ts";
+import { together } from "../../host/together.ts";
+import type { DriveSpec, VmSpec } from "../hypervisor.ts";
 import type { FirecrackerApi } from "./api.ts";
 import { fileNames } from "./places.ts";
 
@@ -9,38 +10,43 @@ const guestCid = 3;
 const mib = 2 ** 20;
 
 /**
- * Describes the whole machine and starts its processors. Everything in the order that Firecracker's own clients use; it
- * wants only that all comes before the start.
+ * Describes the whole machine and starts its processors. All that Firecracker wants of the order is that the start comes last.
  */
 export async function configure(api: FirecrackerApi, spec: VmSpec): Promise<void> {
-  await api.setMetrics(fileNames.metrics);
-  await api.setMachine({ vcpu_count: spec.cpus, mem_size_mib: Math.floor(spec.memoryBytes / mib) });
-  await api.setBootSource({
-    kernel_image_path: fileNames.kernel,
-    initrd_path: fileNames.initrd,
-    boot_args: bootArguments(spec),
-  });
-  const engine = ioEngine();
-  for (const [index, drive] of spec.drives.entries()) {
-    await api.addDrive({
-      drive_id: fileNames.drive(index),
-      path_on_host: fileNames.drive(index),
-      is_root_device: false, // the initrd mounts it
-      is_read_only: drive.readOnly,
-      cache_type: "Writeback", // what the guest flushes must be on the disk
-      io_engine: engine,
-    });
-  }
-  if (spec.nic?.kind === "tap")
-    await api.addNetworkInterface({
-      iface_id: "eth0",
-      host_dev_name: spec.nic.device,
-      guest_mac: spec.nic.mac,
-    });
-  await api.setVsock({ guest_cid: guestCid, uds_path: fileNames.vsock });
-  await api.setBalloon({ amount_mib: 0, deflate_on_oom: true });
-  await api.addEntropy();
+  const network = spec.nic?.kind === "tap" ? spec.nic : undefined;
+  for (const drive of spec.drives.entries()) await addDrive(api, drive);
+  // At once, since each waits for its answer longer than anybody works: no more than the server has connections for, ten.
+  await together(
+    api.setMetrics(fileNames.metrics),
+    api.setMachine({ vcpu_count: spec.cpus, mem_size_mib: Math.floor(spec.memoryBytes / mib) }),
+    api.setBootSource({
+      kernel_image_path: fileNames.kernel,
+      initrd_path: fileNames.initrd,
+      boot_args: bootArguments(spec),
+    }),
+    network === undefined
+      ? Promise.resolve()
+      : api.addNetworkInterface({
+          iface_id: "eth0",
+          host_dev_name: network.device,
+          guest_mac: network.mac,
+        }),
+    api.setVsock({ guest_cid: guestCid, uds_path: fileNames.vsock }),
+    api.setBalloon({ amount_mib: 0, deflate_on_oom: true }),
+    api.addEntropy(),
+  );
   await api.act("InstanceStart");
+}
+
+async function addDrive(api: FirecrackerApi, [index, drive]: [number, DriveSpec]): Promise<void> {
+  await api.addDrive({
+    drive_id: fileNames.drive(index),
+    path_on_host: fileNames.drive(index),
+    is_root_device: false, // the initrd mounts it
+    is_read_only: drive.readOnly,
+    cache_type: "Writeback", // what the guest flushes must be on the disk
+    io_engine: ioEngine(),
+  });
 }
 
 /**
