@@ -95,4 +95,5 @@ test("a request has its body's length in bytes, and none without a body", async 
 test("an abort ends the wait for an answer", async () => {
   const { path } = await serverThat(() => undefined);
   await expect(exchange(path, get, AbortSignal.timeout(20))).rejects.toThrow("interrupted");
+  await expect(exchange(path, get, AbortSignal.abort())).rejects.toThrow("interrupted");
 });

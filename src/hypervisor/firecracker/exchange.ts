@@ -33,6 +33,7 @@ export function exchange(
     const onAbort = (): void => fail("it was interrupted");
     const timer = setTimeout(() => fail(`no answer within ${limitMs / 1000} s`), limitMs);
     signal?.addEventListener("abort", onAbort, { once: true });
+    if (signal?.aborted === true) onAbort();
     socket.on("error", (error) => fail(error.message));
     socket.on("close", () => fail("the connection was closed"));
     socket.on("data", (chunk: Buffer) => {
