@@ -18,7 +18,7 @@ export interface WaitOptions {
 }
 
 /** How often the console is looked at, and the hypervisor less often: that reads a file of /proc. */
-const lookEveryMs = 5;
+const lookEveryMs = 2;
 const aliveEveryMs = 100;
 
 /**

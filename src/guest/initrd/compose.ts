@@ -3,19 +3,29 @@ import { chmod, copyFile, open, rm } from "node:fs/promises";
 import { writeCpio } from "./cpio.ts";
 
 /**
- * Writes the initrd of one VM: the shared base, then its identity. Post-condition: `target` holds both and only the
- * owner can read it (the identity holds a private key). Idempotent: what was there before is replaced.
+ * Begins the initrd of one VM: the shared base, which may be copied before anything is known of the VM. Post-condition:
+ * `target` holds the base and only the owner can read it. Idempotent: what was there before is replaced.
  * Throws `disk-full` and the like as system errors; then `target` is not there.
  */
-export async function composeInitrd(basePath: string, identity: string, target: string): Promise<void> {
+export async function beginInitrd(basePath: string, target: string): Promise<void> {
   await rm(target, { force: true });
-  try {
+  await removedOnError(target, async () => {
     // Shares the base's blocks where the file system can, so that it costs the same whatever the base's size.
     await copyFile(basePath, target, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
-    await chmod(target, 0o600); // before the secret goes in
-    await append(target, identityArchive(identity));
+    await chmod(target, 0o600);
+  });
+}
+
+/** Adds what makes the initrd this VM's: its identity, which holds a private key. Throws as `beginInitrd` does. */
+export async function finishInitrd(target: string, identity: string): Promise<void> {
+  await removedOnError(target, () => append(target, identityArchive(identity)));
+}
+
+async function removedOnError(path: string, body: () => Promise<void>): Promise<void> {
+  try {
+    await body();
   } catch (error) {
-    await rm(target, { force: true });
+    await rm(path, { force: true });
     throw error;
   }
 }

@@ -1,11 +1,19 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readCpio } from "../testing/read-cpio.ts";
 import { buildBaseInitrd, type KernelArchive } from "./base.ts";
-import { composeInitrd } from "./compose.ts";
+import { beginInitrd, finishInitrd } from "./compose.ts";
 import { writeCpio } from "./cpio.ts";
 
 const binary = Buffer.from("ember-guest itself");
@@ -64,12 +72,13 @@ describe("buildBaseInitrd", () => {
   });
 });
 
-describe("composeInitrd", () => {
+describe("the initrd of a VM", () => {
   test("the identity follows the base, and only the owner can read the file", async () => {
     const base = buildBaseInitrd({ guestBinary, archive: undefined, folder });
     const target = join(folder, "initrd");
     writeFileSync(target, "what was there before", { mode: 0o644 });
-    await composeInitrd(base, '{"version":1}\n', target);
+    await beginInitrd(base, target);
+    await finishInitrd(target, '{"version":1}\n');
     const last = readCpio(readFileSync(target)).at(-1);
     expect(last).toMatchObject({ path: "ember/identity.json", mode: 0o100600 });
     expect(last?.content.toString()).toBe('{"version":1}\n');
@@ -81,14 +90,16 @@ describe("composeInitrd", () => {
   test("a base that anyone can read does not make the result so", async () => {
     const base = join(folder, "base");
     writeFileSync(base, writeCpio([]), { mode: 0o644 });
-    await composeInitrd(base, "{}", join(folder, "initrd"));
+    await beginInitrd(base, join(folder, "initrd"));
     expect(statSync(join(folder, "initrd")).mode & 0o777).toBe(0o600);
   });
 
   test("a failure leaves no file", async () => {
-    await expect(composeInitrd(join(folder, "absent"), "{}", join(folder, "initrd"))).rejects.toThrow(
-      "ENOENT",
-    );
+    const target = join(folder, "initrd");
+    await expect(beginInitrd(join(folder, "absent"), target)).rejects.toThrow("ENOENT");
+    expect(readdirSync(folder)).toEqual([]);
+    symlinkSync("/dev/full", target);
+    await expect(finishInitrd(target, "{}")).rejects.toThrow("ENOSPC");
     expect(readdirSync(folder)).toEqual([]);
   });
 });

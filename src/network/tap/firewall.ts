@@ -13,6 +13,7 @@ import {
   isInPlace,
   type Outside,
   render,
+  type TableRules,
   tableRules,
 } from "./ruleset.ts";
 
@@ -38,29 +39,30 @@ export async function addGuest(
   context: NetworkContext,
   guest: GuestRules,
 ): Promise<void> {
+  // Most often nothing is missing but the VM, so it is added while it is looked at whether all else is in place.
+  const adding = loadRules(guestRules(names, guest)).then(
+    () => true,
+    () => false, // what is wrong shows again below
+  );
   // All of the family, since nft reads the elements of sets as well when it is asked for one table (1.0.6).
   const listed = await listObjects(["ruleset", "inet", ";", "list", "chains"], { terse: true });
-  await together(loadGuest(names, context, guest, listed), permit(names, listed));
+  const table = tableRules(names, outsideOf(context), context.subnet);
+  const inPlace = isInPlace(
+    table,
+    listed.filter(({ fields }) => fields["table"] === names.table),
+  );
+  const added = await adding;
+  const completing = added && inPlace ? Promise.resolve() : reload(names, table, guest);
+  await together(completing, permit(names, listed));
 }
 
-async function loadGuest(
-  names: NetworkNames,
-  context: NetworkContext,
-  guest: GuestRules,
-  all: readonly NftObject[],
-): Promise<void> {
-  const table = tableRules(names, outsideOf(context), context.subnet);
-  const listed = all.filter(({ fields }) => fields["table"] === names.table);
-  const rules = (isInPlace(table, listed) ? "" : render(table)) + guestRules(names, guest);
+/** Writes the table anew, with a guest that it may know already, perhaps with other ports and another policy. */
+async function reload(names: NetworkNames, table: TableRules, guest: GuestRules): Promise<void> {
+  await removeGuest(names, guest.tap);
   try {
-    await loadRules(rules);
+    await loadRules(render(table) + guestRules(names, guest));
   } catch (error) {
-    // It was attached before, perhaps with other ports and another policy.
-    if (!isTaken(error)) throw error;
-    await removeGuest(names, guest.tap);
-    await loadRules(rules).catch((fault: unknown) => {
-      throw isTaken(fault) ? portTaken(guest, fault) : fault;
-    });
+    throw isTaken(error) ? portTaken(guest, error) : error;
   }
 }
 

@@ -82,11 +82,10 @@ async function attach(installation: Installation, vm: VmRecord): Promise<Attachm
   });
 }
 
-/** What a boot needs that does not depend on the network. */
+/** What a boot needs that does not depend on the network; the initrd's base is in its place. */
 interface Prepared {
   readonly accelerator: Accelerator;
   readonly kernelPath: string;
-  readonly baseInitrd: string;
   readonly drive: DriveSpec;
 }
 
@@ -103,10 +102,11 @@ async function prepare(
   const accelerator = await chooseAccelerator(installation, kernel, base);
   const hypervisor = await installation.hypervisor(); // the choice may have fallen on another
   const storage = await installation.storage();
+  const { beginInitrd } = await import("../../guest/initrd/compose.ts");
+  await beginInitrd(base, initrdPath(installation, vm.id));
   return {
     accelerator,
     kernelPath: await kernelImageFor(kernel, hypervisor.capabilities().bootFile ?? "any", signal),
-    baseInitrd: base,
     drive: { ...(await storage.activate({ vmId: vm.id })), readOnly: false },
   };
 }
@@ -115,10 +115,10 @@ async function launch(
   installation: Installation,
   vm: VmRecord,
   attachment: Attachment,
-  { accelerator, kernelPath, baseInitrd, drive }: Prepared,
+  { accelerator, kernelPath, drive }: Prepared,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  await writeInitrd(installation, vm, attachment, baseInitrd);
+  await addIdentity(installation, vm, attachment);
   const containment = await installation.containment();
   const emulated = accelerator === "tcg";
   const hypervisor = await installation.hypervisor();
@@ -145,13 +145,8 @@ async function launch(
   setVmRunning(installation.db, vm.id, { process: machine.process, accelerator, agent });
 }
 
-async function writeInitrd(
-  installation: Installation,
-  vm: VmRecord,
-  attachment: Attachment,
-  base: string,
-): Promise<void> {
-  const { composeInitrd } = await import("../../guest/initrd/compose.ts");
+async function addIdentity(installation: Installation, vm: VmRecord, attachment: Attachment): Promise<void> {
+  const { finishInitrd } = await import("../../guest/initrd/compose.ts");
   const { identityJson } = await import("../../guest/identity.ts");
   const image = findImageById(installation.db, vm.imageId);
   if (image === undefined) throw new EmberError("image-not-found", `the image of VM '${vm.name}' is gone`);
@@ -164,7 +159,7 @@ async function writeInitrd(
     clientPublicKey(installation),
     siblings ? await siblingHosts(installation, vm) : [],
   );
-  await composeInitrd(base, identityJson(identity), initrdPath(installation, vm.id));
+  await finishInitrd(initrdPath(installation, vm.id), identityJson(identity));
 }
 
 function initrdPath(installation: Installation, vmId: string): string {

@@ -7,7 +7,7 @@ import { guestBinary } from "../../../src/guest/binary/on-disk.ts";
 import type { AgentTarget } from "../../../src/guest/channel.ts";
 import { identityJson } from "../../../src/guest/identity.ts";
 import { buildBaseInitrd } from "../../../src/guest/initrd/base.ts";
-import { composeInitrd } from "../../../src/guest/initrd/compose.ts";
+import { beginInitrd, finishInitrd } from "../../../src/guest/initrd/compose.ts";
 import { makeKeyPair } from "../../../src/guest/keys.ts";
 import { pullPreset } from "../../../src/kernel/presets.ts";
 import type { Kernel } from "../../../src/kernel/record.ts";
@@ -95,7 +95,8 @@ export class DebianGuest implements Disposable {
       powerOff: "poweroff",
     });
     const target = join(this.folder, "initrd");
-    await composeInitrd(base, identity, target);
+    await beginInitrd(base, target);
+    await finishInitrd(target, identity);
     return target;
   }
 
