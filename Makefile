@@ -5,7 +5,7 @@ SHELL := /bin/bash
 BUN := $(CURDIR)/scripts/bun
 export EMBER_BUILD_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ember-build
 
-.PHONY: vsock-device test-kvm docs help setup guest build build-all build-lib demo test test-quick lint format bench clean
+.PHONY: vsock-device test-kvm test-vz docs help setup guest build build-all build-lib demo test test-quick lint format bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ demo: build ## Show what ember does, on this machine
 
 test: build build-lib vsock-device ## Run every check and test
 	@$(BUN) scripts/test.ts
+
+test-vz: ## Run the tests of ember-vz, the macOS helper (on Linux: as root, with Debian's Swift, set up once)
+	scripts/vz test
 
 test-quick: guest vsock-device ## Run the checks and the tests that boot no guest
 	@$(BUN) scripts/test.ts --quick

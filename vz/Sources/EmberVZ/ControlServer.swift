@@ -1,0 +1,72 @@
+import Foundation
+
+/// Commands to a machine over a Unix socket: one JSON object per line, answered by one each.
+/// {"do":"status"|"pause"|"resume"|"stop"|"save","path":...} -> {"state":...} or {"state":"failed","code":...,"message":...}
+public final class ControlServer: @unchecked Sendable {
+  public typealias Answer = @MainActor @Sendable (Command) async throws -> Report
+
+  public struct Command: Codable, Equatable, Sendable {
+    public let `do`: String
+    public let path: String?
+  }
+
+  private let listener: Int32
+  private let path: String
+  private let answer: Answer
+
+  public init(path: String, answer: @escaping Answer) throws {
+    self.path = path
+    self.answer = answer
+    listener = try UnixSocket.listen(at: path)
+    Thread.detachNewThread { [self] in serve() }
+  }
+
+  public func close() {
+    unlink(path)
+    _ = shutdown(listener, Int32(SHUT_RDWR))
+    _ = systemClose(listener)
+  }
+
+  private func serve() {
+    while let connection = UnixSocket.accept(listener) {
+      ignoreBrokenPipes(connection)
+      Thread.detachNewThread { [self] in converse(connection) }
+    }
+  }
+
+  private func converse(_ connection: Int32) {
+    defer { _ = systemClose(connection) }
+    while let line = try? Stream.line(connection, limit: 65_536) {
+      let report = reply(line)
+      guard (try? Stream.write(connection, report.line)) != nil else { return }
+    }
+  }
+
+  private func reply(_ line: String) -> Report {
+    guard let command = try? JSONDecoder().decode(Command.self, from: Data(line.utf8)) else {
+      return Report(Failure(.usage, "that is no command", hint: "{\"do\":\"status\"}"))
+    }
+    let done = DispatchSemaphore(value: 0)
+    let result = Box(Report())
+    Task { @MainActor in
+      do {
+        result.value = try await answer(command)
+      } catch let failure as Failure {
+        result.value = Report(failure)
+      } catch {
+        result.value = Report(Failure(.system, "\(error)"))
+      }
+      done.signal()
+    }
+    done.wait()
+    return result.value
+  }
+}
+
+/// Handed from one thread to another, which waits.
+private final class Box: @unchecked Sendable {
+  var value: Report
+  init(_ value: Report) { self.value = value }
+}
+
+private let systemClose = close
