@@ -23,7 +23,7 @@ export interface BaseInitrdInputs {
 }
 
 /** Begins the name of every base: change it with anything that changes the bytes below. */
-const layout = "base1";
+const layout = "base2";
 
 /**
  * The part of the initrd that all VMs of one kernel share: ember-guest as /init, and the kernel's modules. Also what
@@ -52,11 +52,15 @@ function baseContent({ guestBinary, archive }: BaseInitrdInputs): Buffer {
   return Buffer.concat(archive.kind === "modules" ? [guest, ...padded] : [...padded, guest]);
 }
 
-/** The console's device node is there so that what /init says before it mounts /dev is seen. */
+/**
+ * The device nodes are there before /init mounts /dev: the console so that what it says is seen, and null because Go's
+ * runtime opens that, or ends, where the kernel has no console yet (one on virtio comes with a module).
+ */
 function guestEntries(guestBinary: Uint8Array): CpioEntry[] {
   return [
     { type: "folder", path: "dev", mode: 0o755 },
     { type: "character-device", path: "dev/console", mode: 0o600, major: 5, minor: 1 },
+    { type: "character-device", path: "dev/null", mode: 0o666, major: 1, minor: 3 },
     { type: "file", path: "init", mode: 0o755, content: guestBinary },
   ];
 }

@@ -45,6 +45,7 @@ describe("buildBaseInitrd", () => {
       content: binary,
     });
     expect(entries.find((entry) => entry.path === "dev/console")).toMatchObject({ major: 5, minor: 1 });
+    expect(entries.find((entry) => entry.path === "dev/null")).toMatchObject({ major: 1, minor: 3 });
     expect(statSync(path).mode & 0o777).toBe(0o600);
   });
 
@@ -82,7 +83,7 @@ describe("the initrd of a VM", () => {
     const last = readCpio(readFileSync(target)).at(-1);
     expect(last).toMatchObject({ path: "ember/identity.json", mode: 0o100600 });
     expect(last?.content.toString()).toBe('{"version":1}\n');
-    expect(paths(target).slice(0, 3)).toEqual(["dev", "dev/console", "init"]);
+    expect(paths(target).slice(0, 4)).toEqual(["dev", "dev/console", "dev/null", "init"]);
     expect(statSync(target).mode & 0o777).toBe(0o600);
     expect(readFileSync(base).length).toBeLessThan(statSync(target).size);
   });
