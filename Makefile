@@ -40,8 +40,11 @@ demo: build ## Show what ember does, on this machine
 test: build build-lib vsock-device ## Run every check and test
 	@$(BUN) scripts/test.ts
 
-test-vz: ## Run the tests of ember-vz, the macOS helper (on Linux: as root, with Debian's Swift, set up once)
+test-vz: setup ## Run the tests of ember-vz, the macOS helper (on Linux: as root, with Debian's Swift, set up once)
 	scripts/vz test
+	scripts/vz build
+	EMBER_VZ="$$(scripts/vz command)" VZ_VSOCK_DEVICE="$$(scripts/vhost-device-vsock)" EMBER_REQUIRE=vz \
+	  scripts/bun test --conditions=$$(uname | tr A-Z a-z) ./src/hypervisor/vz
 
 test-quick: guest vsock-device ## Run the checks and the tests that boot no guest
 	@$(BUN) scripts/test.ts --quick

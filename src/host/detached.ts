@@ -23,16 +23,19 @@ export async function startDetached(
     readonly logPath: string;
     /** Folder of the control group that the process is put into; undefined: it stays in its parent's. */
     readonly controlGroup?: string | undefined;
+    /** File that it has as descriptor 3, to tell how its start went; made as the log is. */
+    readonly reportPath?: string;
   },
 ): Promise<DetachedProcess> {
   const path = findTool(tool);
   const log = openSync(options.logPath, "w", 0o600);
+  const reports = options.reportPath === undefined ? [] : [openSync(options.reportPath, "w", 0o600)];
   try {
     const child = spawn(path, [...args], {
       cwd: options.cwd,
       env: toolEnvironment(),
       detached: true,
-      stdio: ["ignore", log, log],
+      stdio: ["ignore", log, log, ...reports],
     });
     const ended = new Promise<number | NodeJS.Signals>((resolve) => {
       child.on("exit", (code, signal) => resolve(code ?? signal ?? 1));
@@ -50,7 +53,7 @@ export async function startDetached(
     if (child.pid === undefined) throw new EmberError("tool-failed", `'${tool}' was started without a pid`);
     return { pid: child.pid, ended };
   } finally {
-    closeSync(log);
+    for (const file of [log, ...reports]) closeSync(file);
   }
 }
 

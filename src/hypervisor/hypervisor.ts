@@ -26,7 +26,9 @@ export type NicSpec =
       readonly isolated: boolean;
       readonly forwards: readonly PortForward[];
     }
-  | { readonly kind: "tap"; readonly mac: string; readonly device: string };
+  | { readonly kind: "tap"; readonly mac: string; readonly device: string }
+  /** macOS's own network, translated by the host. */
+  | { readonly kind: "vmnet"; readonly mac: string };
 
 /** `hostAddress:hostPort` on the host leads to `guestPort` in the guest. */
 export interface PortForward {
@@ -99,8 +101,11 @@ export interface HypervisorCapabilities {
   readonly maxCpus: number;
   /** Whether `start` refuses a disk that another process uses. */
   readonly locksDisks: boolean;
-  /** "uncompressed": a vmlinux on x86-64, an Image on arm64, and nothing else. Absent: whatever the kernel comes as. */
-  readonly bootFile?: "any" | "uncompressed";
+  /**
+   * "uncompressed": a vmlinux on x86-64, an Image on arm64, and nothing else. "boot-protocol": a bzImage or an Image. Absent:
+   * whatever the kernel comes as.
+   */
+  readonly bootFile?: "any" | "uncompressed" | "boot-protocol";
   /** Whether the process runs confined (own user, own root folder), and why not; for `info`. Absent: it never does. */
   readonly confinement?: { readonly confined: boolean; readonly reason: string };
 }

@@ -10,6 +10,32 @@ function hostArchitecture(): "x64" | "arm64" {
   return process.arch === "arm64" ? "arm64" : "x64";
 }
 
+/**
+ * The same for x86-64 as a bzImage, for what boots by Linux' own protocol (Documentation/arch/x86/boot.rst): all is in the
+ * part that runs in real mode, whose data segment begins with the file.
+ */
+export function tinyBzImage(text: string): Buffer {
+  const file = Buffer.alloc(4096);
+  const [code, message] = [0x280, 0x2a0];
+  file.writeUInt8(1, 0x1f1); // one sector of this part besides the first
+  file.writeUInt16LE(0xaa55, 0x1fe);
+  file.writeUInt8(0xeb, 0x200); // jmp code
+  file.writeUInt8(code - 0x202, 0x201);
+  file.write("HdrS", 0x202, "latin1");
+  file.writeUInt16LE(0x020a, 0x206);
+  file.writeUInt8(1, 0x211); // the rest goes to 1 MiB
+  file.writeUInt32LE(loadAddress, 0x214);
+  file.writeUInt32LE(0x7fff_ffff, 0x22c); // where an initrd may end
+  Buffer.from([
+    ...[0xbe, message & 0xff, message >> 8], // mov si, message
+    ...[0xba, 0xf8, 0x03], // mov dx, 0x3f8
+    ...[0xac, 0x84, 0xc0, 0x74, 0x03, 0xee, 0xeb, 0xf8], // next: lodsb; test al,al; jz end; out dx,al; jmp next
+    ...[0xfa, 0xf4, 0xeb, 0xfd], // end: cli; hlt; jmp to hlt
+  ]).copy(file, code);
+  file.write(`${text}\r\n\0`, message, "latin1");
+  return file;
+}
+
 const loadAddress = 0x100000;
 
 /**

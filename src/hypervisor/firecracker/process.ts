@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { findProcesses } from "#platform";
-import { EmberError } from "../../errors/ember-error.ts";
-import { identify, isAlive, signalProcess } from "../../host/process-identity.ts";
+import { identify, isAlive } from "../../host/process-identity.ts";
+import { endProcess } from "../end-process.ts";
 import type { Machine } from "../hypervisor.ts";
 import { clearPlaces } from "./jail.ts";
 import { processMark } from "./places.ts";
@@ -22,8 +22,6 @@ export function findMachine(vmId: string, folder: string, runtimeFolder: string)
   return identity === undefined ? undefined : { vmId, folder, runtimeFolder, process: identity };
 }
 
-/** A killed process takes as long as the host needs to take its memory back; beyond this it is stuck in the host. */
-const killTimeoutMs = 20_000;
 const jailerLimitMs = 5_000;
 
 /** See `Hypervisor.kill`. */
@@ -33,27 +31,12 @@ export async function killMachine(machine: Machine): Promise<void> {
   // Killed between its last steps, it would leave a hypervisor that nobody can find yet: it takes but a moment itself.
   const jailerDeadline = Date.now() + jailerLimitMs;
   while (isJailer && isAlive(machine.process) && Date.now() < jailerDeadline) await sleep(2);
-  await end(machine);
+  await endProcess(machine.process);
   for (let next = findMachine(vmId, folder, runtimeFolder); next !== undefined; ) {
     // A jailer may just have started what it was there for; any other process is of a later start, and goes on.
     if (!isJailer) return;
-    await end(next);
+    await endProcess(next.process);
     next = findMachine(vmId, folder, runtimeFolder);
   }
   await clearPlaces(vmId, folder, runtimeFolder);
-}
-
-async function end(machine: Machine): Promise<void> {
-  const deadline = Date.now() + killTimeoutMs;
-  signalProcess(machine.process, "SIGKILL");
-  for (let waitMs = 1; isAlive(machine.process); waitMs = Math.min(50, waitMs * 2)) {
-    if (Date.now() > deadline) {
-      throw new EmberError(
-        "hypervisor-failed",
-        `process ${machine.process.pid} was killed but has not gone within ${killTimeoutMs / 1000} s`,
-        { hint: "the host's kernel holds it: look at its log, and restart the host if it stays" },
-      );
-    }
-    await sleep(waitMs);
-  }
 }

@@ -75,6 +75,7 @@ function nicArguments(nic: NicSpec, index: number, model: MachineModel): string[
 }
 
 function netdev(nic: NicSpec): string {
+  if (nic.kind === "vmnet") throw new EmberError("internal", "QEMU has no network of macOS's own");
   if (nic.kind === "tap") {
     return option("tap", { id: "net0", ifname: nic.device, script: "no", downscript: "no" });
   }

@@ -1,8 +1,7 @@
 import { rmSync } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
 import { findProcesses } from "#platform";
-import { EmberError } from "../../errors/ember-error.ts";
-import { identify, isAlive, signalProcess } from "../../host/process-identity.ts";
+import { identify } from "../../host/process-identity.ts";
+import { endProcess } from "../end-process.ts";
 import type { Machine } from "../hypervisor.ts";
 import { commonArgument, monitorSocket, processMark } from "./arguments.ts";
 
@@ -19,23 +18,9 @@ export function findMachine(vmId: string, folder: string, runtimeFolder: string)
   return undefined;
 }
 
-/** A killed process takes as long as the host needs to take its memory back; beyond this it is stuck in the host. */
-const killTimeoutMs = 20_000;
-
 /** See `Hypervisor.kill`. */
 export async function killMachine(machine: Machine): Promise<void> {
-  const deadline = Date.now() + killTimeoutMs;
-  signalProcess(machine.process, "SIGKILL");
-  for (let waitMs = 1; isAlive(machine.process); waitMs = Math.min(50, waitMs * 2)) {
-    if (Date.now() > deadline) {
-      throw new EmberError(
-        "hypervisor-failed",
-        `process ${machine.process.pid} was killed but has not gone within ${killTimeoutMs / 1000} s`,
-        { hint: "the host's kernel holds it: look at its log, and restart the host if it stays" },
-      );
-    }
-    await sleep(waitMs);
-  }
+  await endProcess(machine.process);
   // Another process of the same VM may have been started meanwhile: then the socket is that one's.
   if (findProcesses(processMark(machine.vmId)).length > 0) return;
   rmSync(monitorSocket(machine.runtimeFolder, machine.vmId), { force: true });

@@ -42,6 +42,21 @@ describe("the file that a hypervisor is given", () => {
     expect(await kernelImageFor(arm, "uncompressed")).toBe(arm.bootPath);
   });
 
+  test("is the bzImage where nothing else boots, the one that was kept beside what came out of it too", async () => {
+    const unpacked = await take(makeBzImage());
+    expect(unpacked.originalPath).toBeDefined();
+    expect(await kernelImageFor(unpacked, "boot-protocol")).toBe(unpacked.originalPath ?? "");
+    await removeKernel(places, unpacked.name);
+    const packed = await take(makeBzImage({ payload: gzipSync(plain) }));
+    expect(await kernelImageFor(packed, "boot-protocol")).toBe(packed.bootPath);
+    await removeKernel(places, packed.name);
+    const none = await take(makeVmlinux());
+    await expect(kernelImageFor(none, "boot-protocol")).rejects.toMatchObject({ code: "kernel-invalid" });
+    await removeKernel(places, none.name);
+    const arm = await take(gzipSync(makeArm64Image()), "arm64");
+    expect(await kernelImageFor(arm, "boot-protocol")).toBe(arm.bootPath);
+  });
+
   test("is unpacked once from a bzImage", async () => {
     const kernel = await take(makeBzImage({ payload: gzipSync(plain) }));
     const path = await kernelImageFor(kernel, "uncompressed");

@@ -9,8 +9,8 @@ import { isBzImage, readBzImage } from "./bzimage.ts";
 import { isElf, readVmlinux } from "./elf.ts";
 import { kernelLimitBytes, unpackPayload } from "./unpack.ts";
 
-/** What a hypervisor boots: whatever ember keeps, or on x86-64 an ELF file and nothing else (on arm64 an Image). */
-export type BootFile = "any" | "uncompressed";
+/** What a hypervisor boots: whatever ember keeps, or on x86-64 nothing but an ELF file or a bzImage (on arm64 an Image). */
+export type BootFile = "any" | "uncompressed" | "boot-protocol";
 
 /**
  * The file of `kernel` to give to a hypervisor. Post-condition: it is there, and will not change. Idempotent: what has to be
@@ -23,6 +23,7 @@ export async function kernelImageFor(
   signal?: AbortSignal,
 ): Promise<string> {
   if (wanted === "any") return kernel.bootPath;
+  if (wanted === "boot-protocol" && kernel.arch === "amd64") return await bzImageOf(kernel);
   const unpackedPath = join(dirname(kernel.bootPath), fileNames.unpacked);
   if (existsSync(unpackedPath)) return unpackedPath;
   const isWanted = kernel.arch === "amd64" ? isElf : isArm64Image;
@@ -31,6 +32,14 @@ export async function kernelImageFor(
   if (content === undefined) throw notUncompressed(kernel);
   writeFileAtomic(unpackedPath, content, 0o644); // as the others in that folder
   return unpackedPath;
+}
+
+async function bzImageOf({ name, bootPath, originalPath }: Kernel): Promise<string> {
+  for (const path of [originalPath, bootPath])
+    if (path !== undefined && isBzImage(await headOf(path))) return path;
+  throw new EmberError("kernel-invalid", `kernel '${name}' is no bzImage, which this hypervisor boots`, {
+    hint: "give the bzImage of the same build to 'ember kernel import', or use 'debian'",
+  });
 }
 
 async function unpack(kernel: Kernel, signal: AbortSignal | undefined): Promise<Buffer | undefined> {

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Hypervisor, Machine, VmSpec } from "../../../src/hypervisor/hypervisor.ts";
-import { tinyKernel } from "../../support/tiny-kernel.ts";
+import { tinyBzImage, tinyKernel } from "../../support/tiny-kernel.ts";
 
 /** What the tiny kernel of these tests prints. */
 export const bootText = "tiny kernel runs";
@@ -34,7 +34,8 @@ export class Workshop implements AsyncDisposable {
     this.folder = join(base, folderName);
     this.runtimeFolder = join(base, "run");
     mkdirSync(this.folder);
-    writeFileSync(join(this.folder, "kernel"), tinyKernel(bootText));
+    const asBzImage = hypervisor.capabilities().bootFile === "boot-protocol" && process.arch === "x64";
+    writeFileSync(join(this.folder, "kernel"), asBzImage ? tinyBzImage(bootText) : tinyKernel(bootText));
     writeFileSync(join(this.folder, "initrd"), Buffer.alloc(512));
   }
 

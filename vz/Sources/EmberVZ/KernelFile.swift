@@ -3,10 +3,11 @@ import Foundation
 /// Checks that the framework can boot what lies there: it says no more than "invalid" itself, and that late.
 /// Throws `not-found`, `kernel-invalid`.
 public func checkKernel(_ path: String, architecture: String = hostArchitecture) throws {
-  guard let file = FileHandle(forReadingAtPath: path), let head = try? file.read(upToCount: 1024) else {
+  guard let file = FileHandle(forReadingAtPath: path) else {
     throw Failure(.notFound, "there is no kernel '\(path)' that can be read")
   }
   defer { try? file.close() }
+  let head = (try? file.read(upToCount: 1024)) ?? Data()  // nil for an empty file
   let bytes = [UInt8](head)
   if bytes.starts(with: [0x1f, 0x8b]) || bytes.starts(with: [0x28, 0xb5, 0x2f, 0xfd]) {
     throw invalid(path, "is compressed", architecture)

@@ -7,6 +7,8 @@ public struct RunOptions: Equatable, Sendable {
   public var control: String?
   /// Where one line of JSON tells how the start went.
   public var readyDescriptor: Int32?
+  /// What the machine is found by among the processes; nobody reads it here.
+  public var name: String?
   /// A saved state to go on from, instead of a boot.
   public var restore: String?
 }
@@ -47,6 +49,7 @@ private let readers: [String: @Sendable (inout RunOptions, String) throws -> Voi
   "--vsock": { $0.vsock = $1 },
   "--control": { $0.control = $1 },
   "--ready-fd": { $0.readyDescriptor = Int32(try number("--ready-fd", $1)) },
+  "--name": { $0.name = $1 },
   "--restore": { $0.restore = $1 },
 ]
 

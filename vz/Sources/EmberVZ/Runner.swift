@@ -21,6 +21,7 @@ public final class Runner {
 
   /// Returns once the machine has ended by itself or was stopped. Throws why it did not start, or failed.
   public func run() async throws {
+    if let descriptor = options.readyDescriptor { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
     do {
       try await start()
       report(Report(state: "running", mac: options.spec.mac))
@@ -81,6 +82,7 @@ public final class Runner {
     case "status": break
     case "pause": try await machine.pause()
     case "resume": try await machine.resume()
+    case "press": try machine.requestStop()
     case "stop":
       Task { await shutDown() }
     case "save":

@@ -21,33 +21,44 @@ final class Emulator: @unchecked Sendable {
   }
 
   func start() throws {
+    try startGuardian()
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
-    try startVsock()
+    do {
+      try startVsock()
+      try startQemu()
+      try openMonitor()
+    } catch {
+      kill()
+      cleanUp()
+      throw error
+    }
+  }
+
+  private func startQemu() throws {
     qemu.executableURL = URL(fileURLWithPath: "/usr/bin/qemu-system-x86_64")
     qemu.arguments = arguments()
     qemu.standardInput = FileHandle.nullDevice
-    qemu.terminationHandler = { [weak self] process in
-      self?.endVsock()
-      if let folder = self?.folder { try? FileManager.default.removeItem(at: folder) }
-      self?.onEnd?(process.terminationReason == .exit ? process.terminationStatus : -1)
+    qemu.terminationHandler = { process in
+      self.cleanUp()
+      self.onEnd?(process.terminationReason == .exit ? process.terminationStatus : -1)
     }
     try qemu.run()
-    try watchOverChildren()
-    try openMonitor()
   }
 
-  /// A machine lives in the process that made it: whatever ends that, the power is gone. A shell reads from us until then.
-  private func watchOverChildren() throws {
+  /// A machine lives in the process that made it: whatever ends that, the power is gone. A shell reads from us until then,
+  /// and ends whoever has the name of our folder in its arguments: the children, and last itself.
+  private func startGuardian() throws {
     guardian.executableURL = URL(fileURLWithPath: "/bin/sh")
-    let children = [qemu, vsock].map { "\($0.processIdentifier)" }.joined(separator: " ")
-    guardian.arguments = ["-c", "read _; kill -9 \(children)"]
+    let folder = self.folder.path
+    // A child that is just being made has our own arguments still.
+    guardian.arguments = ["-c", "read _; sleep 0.1; rm -rf '\(folder)'; pkill -9 -f '\(folder)'"]
     guardian.standardInput = lifeline
-    guardian.standardError = FileHandle.nullDevice  // they are gone already, mostly
     try guardian.run()
   }
 
-  private func endVsock() {
-    Foundation.kill(vsock.processIdentifier, SIGKILL)  // it stays at SIGTERM
+  private func cleanUp() {
+    if vsock.isRunning { Foundation.kill(vsock.processIdentifier, SIGKILL) }  // it stays at SIGTERM
+    try? FileManager.default.removeItem(at: folder)  // it may be gone
   }
 
   func kill() {
@@ -82,13 +93,20 @@ final class Emulator: @unchecked Sendable {
 
   private func openMonitor() throws {
     try waitFor("monitor")
-    monitor = try UnixStream(connectingTo: path("monitor"))
+    // It is there a moment before it is listened at.
+    for _ in 0..<100 where monitor == nil && qemu.isRunning {
+      monitor = try? UnixStream(connectingTo: path("monitor"))
+      if monitor == nil { usleep(10_000) }
+    }
     _ = try monitor?.line()  // its greeting
     try ask("qmp_capabilities")
   }
 
   private func waitFor(_ name: String) throws {
-    for _ in 0..<500 where !FileManager.default.fileExists(atPath: path(name)) { usleep(10_000) }
+    for _ in 0..<500 where !FileManager.default.fileExists(atPath: path(name)) {
+      guard vsock.isRunning, name == "vhost" || qemu.isRunning else { break }
+      usleep(10_000)
+    }
     guard FileManager.default.fileExists(atPath: path(name)) else {
       throw VZError(.internalError, "The virtual machine failed to start.")
     }
@@ -113,17 +131,22 @@ final class Emulator: @unchecked Sendable {
       if let initrd = loader.initialRamdiskURL { all += ["-initrd", initrd.path] }
     }
     all += configuration.serialPorts.compactMap(\.attachment).flatMap { port in
-      ["-device", "virtio-serial-pci", "-chardev", "file,id=con,append=on,path=\(port.url.path)"]
+      ["-device", "virtio-serial-pci", "-chardev", "file,id=con,append=on,path=\(value(port.url))"]
         + ["-device", "virtconsole,chardev=con"]
+        // Not of Apple's machine: for kernels of the tests that know no other way to say something.
+        + ["-chardev", "file,id=serial,append=on,path=\(value(port.url))", "-serial", "chardev:serial"]
     }
     all += configuration.storageDevices.enumerated().flatMap(disk)
     all += configuration.networkDevices.enumerated().flatMap(network)
     return all
   }
 
+  /// In QEMU's options a comma ends a value, and two are one.
+  private func value(_ url: URL) -> String { url.path.replacingOccurrences(of: ",", with: ",,") }
+
   private func disk(_ index: Int, _ device: VZStorageDeviceConfiguration) -> [String] {
     guard let attachment = (device as? VZVirtioBlockDeviceConfiguration)?.attachment else { return [] }
-    let file = "if=none,id=disk\(index),format=raw,file=\(attachment.url.path),file.locking=off"
+    let file = "if=none,id=disk\(index),format=raw,file=\(value(attachment.url)),file.locking=off"
     return [
       "-drive", file + (attachment.isReadOnly ? ",readonly=on" : ""),
       "-device", "virtio-blk-pci,drive=disk\(index)",
