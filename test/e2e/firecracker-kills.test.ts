@@ -7,7 +7,7 @@ import { deleteOperation } from "../../src/vm/operations/delete.ts";
 import { startOperation } from "../../src/vm/operations/start.ts";
 import { stopOperation } from "../../src/vm/operations/stop.ts";
 import { TestInstallation } from "../support/ember.ts";
-import { firecrackerHost } from "../support/firecracker-host.ts";
+import { firecrackerHost, initWithFirecracker } from "../support/firecracker-host.ts";
 import { writeBusyboxTar } from "../support/rootfs.ts";
 
 // SIGKILL before and after every journalled step that concerns a jail, a TAP or the firewall.
@@ -22,17 +22,7 @@ beforeAll(async () => {
   if (host.skipped) return;
   forwardedBefore = readFileSync(forwarding, "utf8");
   writeBusyboxTar(join(work, "rootfs.tar"));
-  await ember.ok([
-    "init",
-    "--hypervisor",
-    "firecracker",
-    "--network",
-    "tap",
-    "--size",
-    "2G",
-    "--accel",
-    "kvm",
-  ]);
+  await initWithFirecracker(ember, "2G");
   await ember.ok(["image", "import", join(work, "rootfs.tar"), "--name", "busybox"]);
   await ember.pullKernel();
 }, 300_000);

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { processStartTime } from "#platform";
 import { TestInstallation } from "../support/ember.ts";
-import { firecrackerHost } from "../support/firecracker-host.ts";
+import { firecrackerHost, initWithFirecracker } from "../support/firecracker-host.ts";
 import { writeBusyboxTar } from "../support/rootfs.ts";
 
 // The whole path from `vm create` to `exec` with Firecracker under its jailer, vsock, and TAP in the host's own network.
@@ -21,17 +21,7 @@ beforeAll(async () => {
   if (host.skipped) return;
   forwardedBefore = readFileSync(forwarding, "utf8");
   writeBusyboxTar(join(work, "rootfs.tar"));
-  await ember.ok([
-    "init",
-    "--hypervisor",
-    "firecracker",
-    "--network",
-    "tap",
-    "--size",
-    "4G",
-    "--accel",
-    "kvm",
-  ]);
+  await initWithFirecracker(ember, "4G");
   await ember.ok(["image", "import", join(work, "rootfs.tar"), "--name", "busybox"]);
   await ember.ok([
     ...["vm", "create", "web", "--image", "busybox", "--memory", "256M", "--disk-size", "1G"],

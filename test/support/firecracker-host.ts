@@ -1,3 +1,4 @@
+import type { TestInstallation } from "./ember.ts";
 import { firecrackerDouble } from "./firecracker/double.ts";
 import { skipUnless } from "./require.ts";
 
@@ -18,4 +19,10 @@ export function firecrackerHost(folder: string): FirecrackerHost {
   const reason = isRoot ? double.reason : "Firecracker with TAP needs root";
   const skipped = skipUnless("firecracker-double", isRoot && double.available, reason ?? "");
   return { skipped, toolFolder: skipped ? undefined : folder };
+}
+
+/** Initialises an installation with Firecracker, TAP and a storage file of that size. */
+export async function initWithFirecracker(ember: TestInstallation, size: string): Promise<void> {
+  const drivers = ["--hypervisor", "firecracker", "--network", "tap", "--accel", "kvm"];
+  await ember.ok(["init", ...drivers, "--size", size]);
 }

@@ -7,7 +7,6 @@ import {
   mkdirSync,
   readFileSync,
   realpathSync,
-  renameSync,
   rmSync,
   type Stats,
   statSync,
@@ -17,6 +16,7 @@ import {
 import { dirname, join } from "node:path";
 import * as v from "valibot";
 import { EmberError, errnoCode } from "../../errors/ember-error.ts";
+import { writeFileAtomic } from "../../host/files.ts";
 import { mountedAt, mountOptions } from "../../host/mounts.ts";
 import { run } from "../../host/run.ts";
 import type { VmSpec } from "../hypervisor.ts";
@@ -53,7 +53,7 @@ export async function makeJail(spec: VmSpec, userId: number, program: string): P
     mounts: files.map(({ inside }) => inside),
     owners: files.map(({ path, stat }) => ({ path, uid: stat.uid, gid: stat.gid })),
   };
-  writeRecord(spec.folder, record);
+  writeFileAtomic(recordPath(spec.folder), JSON.stringify(record));
   mkdirSync(root, { recursive: true, mode: 0o700 });
   for (const drive of drives) await placeDrive(drive.path, drive.inside, drive.stat, userId);
   placeKernel(spec.kernelPath, join(root, fileNames.kernel), userId);
@@ -158,14 +158,7 @@ export async function clearPlaces(vmId: string, folder: string, runtimeFolder: s
     if (existsSync(mount) && mountedAt(mount) !== undefined) await run("umount", ["--lazy", mount]);
   for (const { path, uid, gid } of record.owners) if (existsSync(path)) chownSync(path, uid, gid);
   rmSync(jailBase(folder), { recursive: true, force: true });
-  for (const path of [recordPath(folder), `${recordPath(folder)}.tmp`]) rmSync(path, { force: true });
-}
-
-/** In one step, but not for the time after a loss of power: mounts do not outlive that either, and owners hinder nobody. */
-function writeRecord(folder: string, record: JailRecord): void {
-  const path = recordPath(folder);
-  writeFileSync(`${path}.tmp`, JSON.stringify(record), { mode: 0o600 });
-  renameSync(`${path}.tmp`, path);
+  rmSync(recordPath(folder), { force: true });
 }
 
 function readRecord(folder: string): JailRecord {

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { findProcesses } from "#platform";
 import { identify, isAlive } from "../../host/process-identity.ts";
-import { endProcess } from "../end-process.ts";
 import type { Machine } from "../hypervisor.ts";
+import { endProcess } from "../vm-process.ts";
 import { clearPlaces } from "./jail.ts";
 import { processMark } from "./places.ts";
 

@@ -12,6 +12,7 @@ import { agentGuestPort } from "../../network/agent-port.ts";
 import { readHead, readTail } from "../file-parts.ts";
 import type { StartedMachine, VmSpec } from "../hypervisor.ts";
 import { lastLines, plainText } from "../plain-text.ts";
+import { refuseRunning } from "../vm-process.ts";
 import { FirecrackerApi } from "./api.ts";
 import { configure } from "./configure.ts";
 import { clearPlaces, makeJail, placeBeside } from "./jail.ts";
@@ -33,12 +34,7 @@ export async function startMachine(
   checkAborted(signal);
   checkSpec(spec);
   const { vmId, folder, runtimeFolder } = spec;
-  const running = findMachine(vmId, folder, runtimeFolder);
-  if (running !== undefined) {
-    throw new EmberError("wrong-state", `the VM runs already, as process ${running.process.pid}`, {
-      hint: "stop it first",
-    });
-  }
+  refuseRunning(findMachine(vmId, folder, runtimeFolder));
   ensurePrivateFolder(runtimeFolder);
   await clearPlaces(vmId, folder, runtimeFolder);
   let child: DetachedProcess | undefined;

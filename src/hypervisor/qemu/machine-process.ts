@@ -1,21 +1,13 @@
 import { rmSync } from "node:fs";
 import { findProcesses } from "#platform";
-import { identify } from "../../host/process-identity.ts";
-import { endProcess } from "../end-process.ts";
 import type { Machine } from "../hypervisor.ts";
+import { endProcess, findMarked } from "../vm-process.ts";
 import { commonArgument, monitorSocket, processMark } from "./arguments.ts";
 
 /** See `Hypervisor.find`. */
 export function findMachine(vmId: string, folder: string, runtimeFolder: string): Machine | undefined {
-  const marked = findProcesses(processMark(vmId));
-  if (marked.length === 0) return undefined;
-  // Somebody may be searching for the very mark (`grep ember-...`): a hypervisor also has the common argument.
-  const hypervisors = new Set(findProcesses(commonArgument));
-  for (const pid of marked) {
-    const identity = hypervisors.has(pid) ? identify(pid) : undefined;
-    if (identity !== undefined) return { vmId, folder, runtimeFolder, process: identity };
-  }
-  return undefined;
+  const process = findMarked(processMark(vmId), commonArgument);
+  return process === undefined ? undefined : { vmId, folder, runtimeFolder, process };
 }
 
 /** See `Hypervisor.kill`. */

@@ -7,6 +7,7 @@ import { ensurePrivateFolder } from "../../host/files.ts";
 import { identify } from "../../host/process-identity.ts";
 import { readTail } from "../file-parts.ts";
 import type { Machine, VmSpec } from "../hypervisor.ts";
+import { refuseRunning } from "../vm-process.ts";
 import { monitorSocket, qemuArguments } from "./arguments.ts";
 import { startFailure } from "./failure.ts";
 import { checkKernelFile } from "./kernel-file.ts";
@@ -64,12 +65,7 @@ function prepareFiles(spec: VmSpec): void {
     });
   }
   ensurePrivateFolder(spec.runtimeFolder);
-  const running = findMachine(spec.vmId, spec.folder, spec.runtimeFolder);
-  if (running !== undefined) {
-    throw new EmberError("wrong-state", `the VM runs already, as process ${running.process.pid}`, {
-      hint: "stop it first",
-    });
-  }
+  refuseRunning(findMachine(spec.vmId, spec.folder, spec.runtimeFolder));
   rmSync(socket, { force: true });
   // Made here for its mode: QEMU would let everybody read it.
   closeSync(openSync(resolve(spec.folder, spec.consoleLog), "w", 0o600));

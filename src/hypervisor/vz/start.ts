@@ -8,6 +8,7 @@ import { agentGuestPort } from "../../network/agent-port.ts";
 import { readHead, readTail } from "../file-parts.ts";
 import type { StartedMachine, VmSpec } from "../hypervisor.ts";
 import { lastLines, plainText } from "../plain-text.ts";
+import { refuseRunning } from "../vm-process.ts";
 import { vzArguments } from "./arguments.ts";
 import { fileNames, vsockSocket } from "./places.ts";
 import { findMachine, killMachine, removeSockets } from "./process.ts";
@@ -24,12 +25,7 @@ export async function startMachine(spec: VmSpec, signal: AbortSignal | undefined
   checkAborted(signal);
   checkSpec(spec);
   const { vmId, folder, runtimeFolder } = spec;
-  const running = findMachine(vmId, folder, runtimeFolder);
-  if (running !== undefined) {
-    throw new EmberError("wrong-state", `the VM runs already, as process ${running.process.pid}`, {
-      hint: "stop it first",
-    });
-  }
+  refuseRunning(findMachine(vmId, folder, runtimeFolder));
   ensurePrivateFolder(runtimeFolder);
   removeSockets(runtimeFolder, vmId);
   const child = await startDetached("ember-vz", vzArguments(spec), {

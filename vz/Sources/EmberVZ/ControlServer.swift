@@ -10,57 +10,42 @@ public final class ControlServer: @unchecked Sendable {
     public let path: String?
   }
 
-  private let listener: Int32
-  private let path: String
-  private let answer: Answer
+  private let server: SocketServer
 
+  /// Listens from now on. Throws what `UnixSocket.listen` throws.
   public init(path: String, answer: @escaping Answer) throws {
-    self.path = path
-    self.answer = answer
-    listener = try UnixSocket.listen(at: path)
-    Thread.detachNewThread { [self] in serve() }
+    server = try SocketServer(path: path) { converse($0, answer) }
   }
 
-  public func close() {
-    unlink(path)
-    _ = shutdown(listener, Int32(SHUT_RDWR))
-    _ = systemClose(listener)
-  }
+  public func close() { server.close() }
+}
 
-  private func serve() {
-    while let connection = UnixSocket.accept(listener) {
-      ignoreBrokenPipes(connection)
-      Thread.detachNewThread { [self] in converse(connection) }
-    }
+private func converse(_ connection: Int32, _ answer: @escaping ControlServer.Answer) {
+  defer { close(connection) }
+  while let line = try? Stream.line(connection, limit: 65_536) {
+    let report = reply(line, answer)
+    guard (try? Stream.write(connection, report.line)) != nil else { return }
   }
+}
 
-  private func converse(_ connection: Int32) {
-    defer { _ = systemClose(connection) }
-    while let line = try? Stream.line(connection, limit: 65_536) {
-      let report = reply(line)
-      guard (try? Stream.write(connection, report.line)) != nil else { return }
-    }
+private func reply(_ line: String, _ answer: @escaping ControlServer.Answer) -> Report {
+  guard let command = try? JSONDecoder().decode(ControlServer.Command.self, from: Data(line.utf8)) else {
+    return Report(Failure(.usage, "that is no command", hint: "{\"do\":\"status\"}"))
   }
-
-  private func reply(_ line: String) -> Report {
-    guard let command = try? JSONDecoder().decode(Command.self, from: Data(line.utf8)) else {
-      return Report(Failure(.usage, "that is no command", hint: "{\"do\":\"status\"}"))
+  let done = DispatchSemaphore(value: 0)
+  let result = Box(Report())
+  Task { @MainActor in
+    do {
+      result.value = try await answer(command)
+    } catch let failure as Failure {
+      result.value = Report(failure)
+    } catch {
+      result.value = Report(Failure(.system, "\(error)"))
     }
-    let done = DispatchSemaphore(value: 0)
-    let result = Box(Report())
-    Task { @MainActor in
-      do {
-        result.value = try await answer(command)
-      } catch let failure as Failure {
-        result.value = Report(failure)
-      } catch {
-        result.value = Report(Failure(.system, "\(error)"))
-      }
-      done.signal()
-    }
-    done.wait()
-    return result.value
+    done.signal()
   }
+  done.wait()
+  return result.value
 }
 
 /// Handed from one thread to another, which waits.
@@ -68,5 +53,3 @@ private final class Box: @unchecked Sendable {
   var value: Report
   init(_ value: Report) { self.value = value }
 }
-
-private let systemClose = close
