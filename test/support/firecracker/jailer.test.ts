@@ -18,6 +18,7 @@ import { skipUnless } from "../require.ts";
 import { tinyKernel } from "../tiny-kernel.ts";
 import { firecrackerDouble, orderFaults } from "./double.ts";
 import { TestNamespace } from "./namespace.ts";
+import { accepts } from "./session.ts";
 
 const double = firecrackerDouble();
 const real = process.env["FC_REAL"] ?? Bun.which("firecracker") ?? "";
@@ -130,7 +131,7 @@ async function startJailed(
   const jail = join(base, "firecracker", "one", "root");
   const child = Bun.spawn([programs.jailer, ...args], { stdout: "ignore", stderr: "inherit", env: {} });
   pids.push(child.pid);
-  await waitFor(() => existsSync(join(jail, "run/api.sock")) && pidIn(jail) > 0);
+  await waitFor(async () => pidIn(jail) > 0 && (await accepts(join(jail, "run/api.sock"))));
   pids.push(pidIn(jail));
   return { jail, pid: pidIn(jail), starter: child.pid, waited: child.exitCode === 0 };
 }
@@ -140,9 +141,9 @@ function pidIn(jail: string): number {
   return existsSync(file) ? Number(readFileSync(file, "utf8")) : 0;
 }
 
-async function waitFor(condition: () => boolean): Promise<void> {
+async function waitFor(condition: () => boolean | Promise<boolean>): Promise<void> {
   for (let tries = 0; tries < 400; tries++) {
-    if (condition()) return;
+    if (await condition()) return;
     await Bun.sleep(25);
   }
   throw new Error("it did not come to pass");

@@ -92,7 +92,8 @@ export class FirecrackerSession implements AsyncDisposable {
   }
 }
 
-function accepts(path: string): Promise<boolean> {
+/** Whether somebody listens there: the socket is there a moment before that. */
+export function accepts(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path);
     socket.once("connect", () => {
