@@ -1,5 +1,5 @@
 import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
+import { delimiter, isAbsolute, join } from "node:path";
 import { extraToolFolders, installHint } from "#platform";
 import { EmberError } from "../errors/ember-error.ts";
 
@@ -45,12 +45,16 @@ export function toolSearchPath(): string {
     .join(delimiter);
 }
 
-/** Absolute path of a program, undefined when it is not installed. Each name is looked up once per process. */
+/** Absolute path of a program, by its name or by that path; undefined when it is not installed. Each name is looked up once per process. */
 export function lookUpTool(name: string): string | undefined {
   const known = found.get(name);
   if (known !== undefined) return known;
-  for (const folder of toolSearchPath().split(delimiter)) {
-    const candidate = join(folder, name);
+  const candidates = isAbsolute(name)
+    ? [name]
+    : toolSearchPath()
+        .split(delimiter)
+        .map((folder) => join(folder, name));
+  for (const candidate of candidates) {
     try {
       accessSync(candidate, constants.X_OK);
       found.set(name, candidate);

@@ -27,8 +27,14 @@ export type NicSpec =
       readonly forwards: readonly PortForward[];
     }
   | { readonly kind: "tap"; readonly mac: string; readonly device: string }
-  /** macOS's own network, translated by the host. */
-  | { readonly kind: "vmnet"; readonly mac: string };
+  /** macOS's own network, translated by the host. It forwards no ports: the hypervisor does. */
+  | {
+      readonly kind: "vmnet";
+      readonly mac: string;
+      /** No interface at all; forwards from the host still work. */
+      readonly isolated: boolean;
+      readonly forwards: readonly PortForward[];
+    };
 
 /** `hostAddress:hostPort` on the host leads to `guestPort` in the guest. */
 export interface PortForward {
@@ -92,6 +98,8 @@ export interface HypervisorContext {
 /** Facts about a driver on this host, so that a command can refuse before it changes anything. */
 export interface HypervisorCapabilities {
   readonly accelerators: readonly Accelerator[];
+  /** Whether `probe` tells for certain that guests run by the first of those; else a guest is tried. */
+  readonly provesAcceleration?: boolean;
   readonly nics: readonly NicSpec["kind"][];
   readonly diskFormats: readonly DriveSpec["format"][];
   /** How the guest makes the hypervisor exit: by powering off, or by rebooting. */
@@ -113,7 +121,13 @@ export interface HypervisorCapabilities {
 /** Whether the driver can be used here: what it found, or what is missing and the remedy. */
 export type HypervisorProbe =
   | { readonly usable: true; readonly version: string; readonly binary: string }
-  | { readonly usable: false; readonly reason: string; readonly hint: string };
+  | {
+      readonly usable: false;
+      readonly reason: string;
+      readonly hint: string;
+      /** The user should hear of it even where another driver takes its place. */
+      readonly remarkable?: boolean;
+    };
 
 /**
  * One way to run VMs. Every method is idempotent: stopping what is gone, or pausing what is paused, succeeds.

@@ -56,15 +56,28 @@ export interface NetworkContext {
 
 /** Whether the driver can be used here, or what is missing and the remedy. */
 export type NetworkProbe =
-  | { readonly usable: true; readonly detail: string }
+  | {
+      readonly usable: true;
+      readonly detail: string;
+      /** What does not stop it but may be felt, with the remedy. */
+      readonly warning?: string;
+    }
   | { readonly usable: false; readonly reason: string; readonly hint: string };
 
-/** Something of the host that a subnet overlaps with. */
+/** Why VMs cannot have a subnet. */
 export interface SubnetClash {
-  /** For people: "the route 10.100.0.0/16 dev docker0". */
-  readonly with: string;
-  /** A network of the same size that nothing overlaps with; undefined when none was found. */
+  /** For people, after the subnet: "overlaps with the route 10.100.0.0/16 dev docker0". */
+  readonly why: string;
+  /** A network that they can have; undefined when none was found. */
   readonly free: string | undefined;
+}
+
+/** A network that VMs share with other machines of the host, as it is now. */
+export interface Surroundings {
+  /** CIDR. */
+  readonly subnet: string;
+  /** MAC by address, of whoever has one, ember's VMs too: an unsigned number, six pairs of lower-case digits. */
+  readonly holders: ReadonlyMap<number, string>;
 }
 
 export interface NetworkCapabilities {
@@ -72,7 +85,10 @@ export interface NetworkCapabilities {
   readonly blockPrefix: number;
   /** The guest's first-byte offset in its block: block base + this is the guest's address. */
   readonly guestOffset: number;
+  /** As above; in a shared network, from that network's first address. */
   readonly gatewayOffset: number;
+  /** Set where all VMs are in one network of the host's, with others. */
+  readonly shared?: { readonly prefix: number };
   /** Whether the VMs of an installation reach each other. */
   readonly siblings: boolean;
   /** Known ways in which the network contract does not hold, told to the user by `info`. */
@@ -90,8 +106,11 @@ export interface Network {
   /** Never throws for a host that lacks something: it says so. Changes nothing. */
   probe(): Promise<NetworkProbe>;
 
-  /** Only where the host has routes to the VMs: what a subnet overlaps with, this installation's own VMs left out. */
+  /** Only where not every subnet will do: why one will not, this installation's own VMs left out. */
   readonly subnetClash?: (subnet: string) => Promise<SubnetClash | undefined>;
+
+  /** Only where VMs share their network with others: an address that was free may be taken, and the network may have moved. */
+  readonly surroundings?: () => Promise<Surroundings>;
 
   /** Prepares everything on the host. Throws `port-taken`, `permission-denied`, `tool-missing`, `host-unsupported`. */
   attach(vm: VmNetwork): Promise<Attachment>;

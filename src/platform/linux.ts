@@ -126,6 +126,8 @@ export const installHint: PlatformFacts["installHint"] = (tool: string): string 
     : `install it: apt-get install ${name}`;
 };
 
+export const unreachableHint: PlatformFacts["unreachableHint"] = undefined;
+
 export const hypervisorDrivers: Drivers["hypervisorDrivers"] = {
   firecracker: async (context) =>
     (await import("../hypervisor/firecracker/driver.ts")).createFirecracker(context),
@@ -144,7 +146,7 @@ export const storageDrivers: Drivers["storageDrivers"] = {
 export const storageChoices: Drivers["storageChoices"] = {
   auto: async (wish) => (await import("../storage/select.ts")).chooseAuto(wish),
   reflink: async (wish) => (await import("../storage/select.ts")).chooseReflink(wish),
-  qcow2: async (wish) => (await import("../storage/select.ts")).chooseQcow2(wish),
+  qcow2: async (wish) => (await import("../storage/qcow2/choice.ts")).chooseQcow2(wish),
   zfs: async (wish) => (await import("../storage/zfs/choice.ts")).chooseZfs(wish),
   "dm-thin": async (wish) => (await import("../storage/dm-thin/choice.ts")).chooseDmThin(wish),
 };

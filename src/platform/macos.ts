@@ -1,9 +1,7 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { readTool } from "../host/run-sync.ts";
 import type { Drivers } from "./drivers.ts";
 import type { Environment, PlatformFacts } from "./platform.ts";
-
-// QEMU with its user-mode network and qcow2 overlays: what runs here before Virtualization.framework's drivers do.
 
 export const platformName: PlatformFacts["platformName"] = "darwin";
 
@@ -45,8 +43,9 @@ export const defaultStateDir: PlatformFacts["defaultStateDir"] = (environment: E
 export const runtimeBase: PlatformFacts["runtimeBase"] = (): string =>
   `/tmp/ember-${process.getuid?.() ?? 0}`;
 
-/** Homebrew's folders on both architectures; its keg-only formulae are not linked there. */
+/** Beside ember lies ember-vz. Then Homebrew's folders on both architectures; its keg-only formulae are not linked there. */
 export const extraToolFolders: PlatformFacts["extraToolFolders"] = [
+  dirname(process.execPath),
   "/opt/homebrew/bin",
   "/opt/homebrew/sbin",
   "/opt/homebrew/opt/e2fsprogs/sbin",
@@ -70,27 +69,38 @@ const formulae: Readonly<Record<string, string>> = {
 };
 
 export const installHint: PlatformFacts["installHint"] = (tool: string): string => {
+  if (tool === "ember-vz")
+    return "it is a part of ember: install that again (brew reinstall ember), or put it beside ember or into PATH";
   const formula = formulae[tool];
   return formula === undefined
     ? `'${tool}' is not available on macOS`
     : `install it: brew install ${formula}`;
 };
 
+// macOS 15 and newer ask the user before a program may reach the local network, and say EHOSTUNREACH until then.
+export const unreachableHint: PlatformFacts["unreachableHint"] =
+  "where it is on the local network, macOS may keep this program from it: allow the terminal or editor it runs in under System Settings > Privacy & Security > Local Network";
+
 export const hypervisorDrivers: Drivers["hypervisorDrivers"] = {
+  vz: async () => (await import("../hypervisor/vz/driver.ts")).createVz(),
   qemu: async () => (await import("../hypervisor/qemu/driver.ts")).createQemu(),
 };
 
 export const storageDrivers: Drivers["storageDrivers"] = {
+  reflink: async (config, context) =>
+    (await import("../storage/reflink/apfs.ts")).createApfs(config, context),
   qcow2: async (config) => (await import("../storage/qcow2/driver.ts")).createQcow2(config),
 };
 
 export const storageChoices: Drivers["storageChoices"] = {
-  auto: async (wish) => (await import("../storage/select.ts")).chooseQcow2(wish),
-  qcow2: async (wish) => (await import("../storage/select.ts")).chooseQcow2(wish),
+  auto: async (wish) => (await import("../storage/reflink/apfs-choice.ts")).chooseApfs(wish),
+  reflink: async (wish) => (await import("../storage/reflink/apfs-choice.ts")).chooseApfs(wish),
+  qcow2: async (wish) => (await import("../storage/qcow2/choice.ts")).chooseQcow2(wish),
 };
 
 export const findContainment: Drivers["findContainment"] = async () => undefined;
 
 export const networkDrivers: Drivers["networkDrivers"] = {
+  vmnet: async (context) => (await import("../network/vmnet/driver.ts")).createVmnet(context),
   user: async () => (await import("../network/user/driver.ts")).createUserNetwork(),
 };

@@ -18,6 +18,8 @@ export interface PlatformFacts {
   readonly extraToolFolders: readonly string[];
   /** The command that installs a program here, for the hint of `tool-missing`. */
   installHint(tool: string): string;
+  /** What "no route to host" may mean besides what it says. */
+  readonly unreachableHint: string | undefined;
 }
 
 export interface ProcessUsage {

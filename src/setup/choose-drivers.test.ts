@@ -20,12 +20,12 @@ describe("the subnet", () => {
   });
 
   test("is a free one where the host uses the usual one and nobody asked for it", async () => {
-    const network = clashing({ with: "the route 10.0.0.0/8 dev eth0", free: "172.30.0.0/16" });
+    const network = clashing({ why: "overlaps with the route 10.0.0.0/8 dev eth0", free: "172.30.0.0/16" });
     expect(await chooseSubnet(network, undefined, undefined)).toBe("172.30.0.0/16");
   });
 
   test("is refused with a free one when it was asked for, or VMs have addresses in it already", async () => {
-    const network = clashing({ with: "the route 10.7.0.0/16 dev eth0", free: "10.8.0.0/16" });
+    const network = clashing({ why: "overlaps with the route 10.7.0.0/16 dev eth0", free: "10.8.0.0/16" });
     for (const [wanted, kept] of [
       ["10.7.0.0/16", undefined],
       [undefined, "10.7.0.0/16"],

@@ -30,17 +30,30 @@ export async function chooseDrivers(
   contexts: { readonly hypervisor: HypervisorContext; readonly network: NetworkContext },
 ): Promise<ChosenDrivers> {
   const names = wish.hypervisor === "auto" ? Object.keys(hypervisorDrivers) : [wish.hypervisor];
-  let refusal = unknownDriver("hypervisor", wish.hypervisor, Object.keys(hypervisorDrivers));
+  const refusals: EmberError[] = [];
   for (const name of names) {
     try {
       const hypervisor = await usableHypervisor(name, wish, contexts.hypervisor);
-      return { hypervisor, network: await chooseNetwork(wish.network, hypervisor, contexts.network) };
+      const network = await chooseNetwork(wish.network, hypervisor, contexts.network);
+      for (const { message, hint = "" } of refusals.filter(isRemarkable))
+        contexts.hypervisor.notice(`${message}; ${name} takes its place (${hint})`);
+      return { hypervisor, network };
     } catch (error) {
       if (!(error instanceof EmberError)) throw error;
-      refusal = error;
+      refusals.push(error);
     }
   }
-  throw refusal;
+  throw (
+    refusals.find(isRemarkable) ??
+    refusals.at(-1) ??
+    unknownDriver("hypervisor", wish.hypervisor, Object.keys(hypervisorDrivers))
+  );
+}
+
+const remarkable = new WeakSet<EmberError>();
+
+function isRemarkable(refusal: EmberError): boolean {
+  return remarkable.has(refusal);
 }
 
 async function usableHypervisor(
@@ -59,7 +72,9 @@ async function usableHypervisor(
   }
   const probe = await driver.probe();
   if (probe.usable) return driver;
-  throw cannotBeUsed(name, probe);
+  const refusal = cannotBeUsed(name, probe);
+  if (probe.remarkable === true) remarkable.add(refusal);
+  throw refusal;
 }
 
 /** The first network that works here with that hypervisor, or the named one. Throws `host-unsupported`, `usage`. */
@@ -101,7 +116,7 @@ export async function chooseSubnet(
   const clash = await network.subnetClash?.(subnet);
   if (clash === undefined) return subnet;
   if (wanted === undefined && kept === undefined && clash.free !== undefined) return clash.free;
-  throw new EmberError("subnet-taken", `the subnet ${subnet} overlaps with ${clash.with}`, {
+  throw new EmberError("subnet-taken", `the subnet ${subnet} ${clash.why}`, {
     hint:
       clash.free === undefined
         ? "choose another with --subnet"

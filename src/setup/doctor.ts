@@ -61,7 +61,15 @@ async function networkChecks(installation: Installation): Promise<DoctorCheck[]>
     Object.entries(networkDrivers).map(async ([name, load]): Promise<DoctorCheck> => {
       const probe = await (await load(context)).probe();
       const common = { name: `network ${name}`, why: "it connects the VMs" };
-      if (probe.usable) return { ...common, status: "ok", detail: probe.detail, remedy: null };
+      if (probe.usable) {
+        const { detail, warning } = probe;
+        return {
+          ...common,
+          status: warning === undefined ? "ok" : "warning",
+          detail,
+          remedy: warning ?? null,
+        };
+      }
       const status = used === name ? "missing" : "warning";
       return { ...common, status, detail: probe.reason, remedy: probe.hint };
     }),

@@ -174,6 +174,19 @@ export function userNumberOf(db: Database, id: string, most: number): number {
   });
 }
 
+export function setVmBlock(
+  db: Database,
+  id: string,
+  block: Pick<VmRecord, "blockBase" | "blockPrefix">,
+): void {
+  db.run(
+    "UPDATE vms SET block_base = ?, block_prefix = ? WHERE id = ?",
+    block.blockBase,
+    block.blockPrefix,
+    id,
+  );
+}
+
 export function setVmDiskBytes(db: Database, id: string, diskBytes: number): void {
   db.run("UPDATE vms SET disk_bytes = ? WHERE id = ?", diskBytes, id);
 }

@@ -14,14 +14,11 @@ export function isCannotShare(error: unknown): boolean {
   return cannotShare.has(errnoCode(error));
 }
 
-export function cannotClone(folder: string, cause?: unknown): EmberError {
+export function cannotClone(folder: string, hint: string, cause?: unknown): EmberError {
   return new EmberError(
     "storage-cannot-clone",
     `the file system of '${folder}' cannot share blocks between files`,
-    {
-      hint: "copy every block with --full-copy, or run 'ember init' with another --storage or on XFS or btrfs",
-      cause,
-    },
+    { hint, cause },
   );
 }
 

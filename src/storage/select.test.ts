@@ -13,8 +13,9 @@ import {
 import { run } from "../host/run.ts";
 import { setToolEnvironment } from "../host/tools.ts";
 import type { StorageWish } from "./choice.ts";
+import { chooseQcow2 } from "./qcow2/choice.ts";
 import { createReflink } from "./reflink/driver.ts";
-import { chooseAuto, chooseQcow2, chooseReflink } from "./select.ts";
+import { chooseAuto, chooseReflink } from "./select.ts";
 import { defaultBackingBytes } from "./usage.ts";
 
 setDefaultTimeout(120_000);

@@ -1,11 +1,12 @@
 import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { EmberError, toEmberError } from "../errors/ember-error.ts";
+import { dirname } from "node:path";
+import { toEmberError } from "../errors/ember-error.ts";
 import type { StorageChoice, StorageWish } from "./choice.ts";
-import { makeParent, statIfThere } from "./disk-files.ts";
+import { statIfThere } from "./disk-files.ts";
 import { fileBeside, inFile, onDevice } from "./reflink/choice.ts";
 import { canClone } from "./reflink/clone.ts";
-import { createReflink } from "./reflink/driver.ts";
+import { createReflink, linuxMeans } from "./reflink/driver.ts";
+import { folderOf, refuse } from "./wish.ts";
 
 /**
  * The best storage that works here: the state folder's own file system where it shares blocks; else, as root, an XFS
@@ -29,42 +30,8 @@ export async function chooseReflink(wish: StorageWish): Promise<StorageChoice> {
   return (await inPlace(wish)) ?? (await inFile(folderOf(wish), wish));
 }
 
-export async function chooseQcow2(wish: StorageWish): Promise<StorageChoice> {
-  refuse(wish, "qcow2", ["sizeBytes", "device", "fileSystem", "pool", "dataset", "vdo"]);
-  const folder = folderOf(wish);
-  return { config: { driver: "qcow2", folder }, reason: "qcow2: asked for", fresh: !existsSync(folder) };
-}
-
 function wishesOwn({ sizeBytes, device, fileSystem }: StorageWish): boolean {
   return sizeBytes !== undefined || device !== undefined || fileSystem !== undefined;
-}
-
-type Option = Exclude<keyof StorageWish, "stateDir" | "storagePath">;
-
-/** As the command line calls them, and what they are for. */
-const optionNames: Readonly<Record<Option, string>> = {
-  sizeBytes: "--size",
-  device: "--device",
-  fileSystem: "--fs",
-  pool: "--pool",
-  dataset: "--dataset",
-  vdo: "--vdo",
-};
-
-function refuse(wish: StorageWish, storage: string, options: readonly Option[]): void {
-  const unwanted = options.find((option) => wish[option] !== undefined);
-  if (unwanted === undefined) return;
-  const other =
-    unwanted === "vdo" ? "dm-thin" : unwanted === "pool" || unwanted === "dataset" ? "zfs" : "reflink";
-  throw new EmberError("usage", `${optionNames[unwanted]} cannot be used with --storage ${storage}`, {
-    hint: `it is for --storage ${other}`,
-  });
-}
-
-function folderOf(wish: StorageWish): string {
-  const folder = wish.storagePath ?? join(wish.stateDir, "storage");
-  makeParent(folder);
-  return folder;
 }
 
 /** The file system that is there already, if it shares blocks and no other is asked for. */
@@ -80,9 +47,11 @@ async function inPlace(wish: StorageWish): Promise<StorageChoice | undefined> {
 }
 
 async function sharesBlocks(folder: string): Promise<boolean> {
-  return canClone(statIfThere(folder) === undefined ? dirname(folder) : folder).catch((error: unknown) => {
-    throw toEmberError(error);
-  });
+  return canClone(linuxMeans, statIfThere(folder) === undefined ? dirname(folder) : folder).catch(
+    (error: unknown) => {
+      throw toEmberError(error);
+    },
+  );
 }
 
 /** Tried, for only mounting tells whether it can be mounted. */

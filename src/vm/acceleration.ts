@@ -37,6 +37,8 @@ export async function chooseAccelerator(
   const { probeAcceleration } = await import("../hypervisor/probe.ts");
   const { kernelImageFor } = await import("../kernel/format/boot-file.ts");
   const hypervisor = await installation.hypervisor();
+  const { accelerators, provesAcceleration } = hypervisor.capabilities();
+  if (provesAcceleration === true && accelerators[0] !== undefined) return accelerators[0];
   const found = await probeAcceleration(hypervisor, {
     kernelPath: await kernelImageFor(kernel, hypervisor.capabilities().bootFile ?? "any"),
     initrdPath,

@@ -5,7 +5,10 @@ import { join } from "node:path";
 import { formatAddress4, parseNetwork4 } from "../network/ipv4.ts";
 import { Database } from "../state/database.ts";
 import { insertVm, userNumberOf, type VmRecord } from "../state/vms.ts";
-import { checkSubnet, freeBlock, macFor } from "./addresses.ts";
+import { type Addressing, checkSubnet, freeBlock, freeBlocks, macFor } from "./addresses.ts";
+
+const blocks: Addressing = { blockPrefix: 29, guestOffset: 3, gatewayOffset: 1 };
+const shared: Addressing = { blockPrefix: 32, guestOffset: 0, gatewayOffset: 1, shared: { prefix: 24 } };
 
 let folder: string;
 let db: Database;
@@ -54,7 +57,7 @@ function record(name: string, blockBase: number): VmRecord {
 }
 
 function take(subnet: string, name: string): string {
-  const base = freeBlock(db, parseNetwork4(subnet), 29);
+  const base = freeBlock(db, parseNetwork4(subnet), blocks);
   insertVm(db, record(name, base));
   return formatAddress4(base);
 }
@@ -67,6 +70,16 @@ describe("blocks of addresses", () => {
     db.run("DELETE FROM vms WHERE name = 'b'");
     expect(take("10.0.0.0/24", "d")).toBe("10.0.0.8");
     expect(take("10.0.0.0/24", "e")).toBe("10.0.0.24");
+  });
+
+  test("of a network that others are on too are given out highest first, never the gateway's, broadcast or taken ones", () => {
+    const subnet = parseNetwork4("192.168.64.0/24");
+    const all = freeBlocks(db, subnet, shared, 253).map(formatAddress4);
+    expect([all[0], all[1], all.at(-1)]).toEqual(["192.168.64.254", "192.168.64.253", "192.168.64.2"]);
+    expect(() => freeBlocks(db, subnet, shared, 254)).toThrow("is given to a VM");
+    insertVm(db, { ...record("a", subnet.base + 253), blockPrefix: 32 });
+    const held = new Map([[subnet.base + 254, "52:54:00:00:00:01"]]);
+    expect(formatAddress4(freeBlock(db, subnet, shared, held))).toBe("192.168.64.252");
   });
 
   test("run out with an error that says so", () => {

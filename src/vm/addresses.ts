@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import { EmberError } from "../errors/ember-error.ts";
+import { isForGuests } from "../network/addressing.ts";
 import { formatNetwork4, isPrivate4, type Network4, parseNetwork4, sizeOf } from "../network/ipv4.ts";
+import type { NetworkCapabilities } from "../network/network.ts";
 import type { Database } from "../state/database.ts";
 import { integer } from "../state/row.ts";
 
@@ -20,34 +22,70 @@ export function checkSubnet(text: string, blockPrefix: number): Network4 {
   return subnet;
 }
 
+/** What of a network's facts decides which blocks VMs can have. */
+export type Addressing = Pick<
+  NetworkCapabilities,
+  "blockPrefix" | "guestOffset" | "gatewayOffset" | "shared"
+>;
+
 /**
- * First addresses of the `count` lowest blocks of the subnet that no VM has. Must run in the transaction that inserts
- * the VMs, so that two commands at once never choose the same. Throws `addresses-exhausted`.
+ * First addresses of `count` blocks of the subnet that no VM has, and that are not in `besides`: the lowest, or in a
+ * network that VMs share with others the highest, since those others get theirs from its beginning. Must run in the
+ * transaction that inserts the VMs, so that two commands at once never choose the same. Throws `addresses-exhausted`.
  */
-export function freeBlocks(db: Database, subnet: Network4, blockPrefix: number, count: number): number[] {
-  const step = sizeOf(blockPrefix);
-  const end = subnet.base + sizeOf(subnet.prefix);
-  const taken = db
-    .all(
-      "SELECT block_base FROM vms WHERE block_base >= ? AND block_base < ? ORDER BY block_base",
-      subnet.base,
-      end,
-    )
-    .map((row) => integer(row, "block_base"));
+export function freeBlocks(
+  db: Database,
+  subnet: Network4,
+  addressing: Addressing,
+  count: number,
+  besides: ReadonlyMap<number, unknown> = new Map(),
+): number[] {
+  const step = sizeOf(addressing.blockPrefix);
+  const taken = takenBlocks(db, subnet);
   const free: number[] = [];
-  let next = 0;
-  for (let candidate = subnet.base; free.length < count; candidate += step) {
-    if (candidate >= end) throw exhausted(subnet);
+  for (const candidate of candidates(subnet, step, addressing)) {
+    if (free.length === count) break;
     // VMs may have blocks of another size, from when the installation used another network.
-    while ((taken[next] ?? end) < candidate) next++;
-    if ((taken[next] ?? end) >= candidate + step) free.push(candidate);
+    const isTaken = taken.within(candidate, candidate + step) || besides.has(candidate);
+    if (!isTaken && isForGuests(addressing, candidate)) free.push(candidate);
   }
+  if (free.length < count) throw exhausted(subnet);
   return free;
 }
 
-/** The lowest; see `freeBlocks`. */
-export function freeBlock(db: Database, subnet: Network4, blockPrefix: number): number {
-  const [block] = freeBlocks(db, subnet, blockPrefix, 1);
+function* candidates(subnet: Network4, step: number, { shared }: Addressing): Generator<number> {
+  const end = subnet.base + sizeOf(subnet.prefix);
+  if (shared === undefined) for (let base = subnet.base; base < end; base += step) yield base;
+  else for (let base = end - step; base >= subnet.base; base -= step) yield base;
+}
+
+/** Where the subnet's blocks begin that VMs have. Asking in the order of the addresses, up or down, takes no time. */
+function takenBlocks(db: Database, subnet: Network4): { within(first: number, end: number): boolean } {
+  const bases = db
+    .all(
+      "SELECT block_base FROM vms WHERE block_base >= ? AND block_base < ? ORDER BY block_base",
+      subnet.base,
+      subnet.base + sizeOf(subnet.prefix),
+    )
+    .map((row) => integer(row, "block_base"));
+  let next = 0;
+  return {
+    within: (first, end) => {
+      while (next < bases.length && (bases[next] ?? end) < first) next++;
+      while (next > 0 && (bases[next - 1] ?? 0) >= first) next--;
+      return (bases[next] ?? end) < end;
+    },
+  };
+}
+
+/** See `freeBlocks`. */
+export function freeBlock(
+  db: Database,
+  subnet: Network4,
+  addressing: Addressing,
+  besides?: ReadonlyMap<number, unknown>,
+): number {
+  const [block] = freeBlocks(db, subnet, addressing, 1, besides);
   if (block === undefined) throw exhausted(subnet);
   return block;
 }

@@ -129,7 +129,7 @@ export async function placeOnNetwork(
   checkSubnet(wanted, network.capabilities.blockPrefix);
   const clash = await network.subnetClash?.(wanted);
   if (clash === undefined) return { networkMode: "default", subnet: wanted };
-  throw new EmberError("subnet-taken", `the subnet ${wanted} overlaps with ${clash.with}`, {
+  throw new EmberError("subnet-taken", `the subnet ${wanted} ${clash.why}`, {
     hint: clash.free === undefined ? "choose another" : `choose another, such as ${clash.free}`,
   });
 }

@@ -9,12 +9,13 @@ import type { ImageConfig } from "../types.ts";
 export function identityOf(
   vm: VmRecord,
   image: ImageConfig,
-  network: GuestNetwork,
+  network: GuestNetwork | null,
   capabilities: HypervisorCapabilities,
   clientPublicKey: string,
   siblings: readonly { readonly name: string; readonly address: string }[],
 ): GuestIdentity {
-  const address = network.address.split("/")[0] ?? network.address;
+  // As Debian does for a machine without an address of its own.
+  const address = network?.address.split("/")[0] ?? "127.0.1.1";
   return {
     vmId: vm.id,
     hostname: vm.name,

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { gatewayAddressOf, guestAddressOf } from "../network/addressing.ts";
 import { formatAddress4 } from "../network/ipv4.ts";
 import type { NetworkCapabilities } from "../network/network.ts";
 import type { VmRecord } from "../state/vms.ts";
@@ -9,7 +10,7 @@ import { statusOf } from "./status.ts";
 export interface ViewContext {
   readonly hypervisor: string;
   readonly storage: string;
-  readonly addressing: Pick<NetworkCapabilities, "guestOffset" | "gatewayOffset">;
+  readonly addressing: Pick<NetworkCapabilities, "guestOffset" | "gatewayOffset" | "shared">;
   /** Names by id, for showing where a fork came from. */
   readonly names: ReadonlyMap<string, string>;
 }
@@ -31,8 +32,8 @@ export function toSummary(vm: VmRecord, context: ViewContext): VmSummary {
     storage: context.storage,
     network: {
       mode: vm.networkMode,
-      guestIp: formatAddress4(vm.blockBase + context.addressing.guestOffset),
-      hostIp: formatAddress4(vm.blockBase + context.addressing.gatewayOffset),
+      guestIp: formatAddress4(guestAddressOf(context.addressing, vm.blockBase)),
+      hostIp: formatAddress4(gatewayAddressOf(context.addressing, vm.blockBase)),
       mac: vm.mac,
       ports: vm.ports,
       egress: vm.egress,

@@ -2,13 +2,14 @@ import { describe, expect, test } from "bun:test";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { formatNetwork4, parseNetwork4, sizeOf } from "../../src/network/ipv4.ts";
+import { gatewayAddressOf, guestAddressOf } from "../../src/network/addressing.ts";
+import { formatAddress4, formatNetwork4, parseNetwork4, sizeOf } from "../../src/network/ipv4.ts";
 import type { Network, PublishedPort, VmNetwork } from "../../src/network/network.ts";
 
 /** A VM with the second block of a subnet. `changes` replace parts. */
 export function vmOn(network: Network, changes: Partial<VmNetwork> = {}): VmNetwork {
   const prefix = network.capabilities.blockPrefix;
-  const base = parseNetwork4("10.199.0.0/16").base + sizeOf(prefix);
+  const base = parseNetwork4("10.199.0.0/16").base + Math.max(sizeOf(prefix), 8);
   const block = formatNetwork4({ base, prefix });
   return {
     vmId: "00aa11bb",
@@ -40,10 +41,11 @@ function addressTests(factory: () => Network): void {
     try {
       const { guest, nic } = await network.attach(vm);
       const block = parseNetwork4(vm.block);
-      const address = (offset: number): string =>
-        formatNetwork4({ base: block.base + offset, prefix: 32 }).split("/")[0] ?? "";
-      expect(guest.address).toBe(`${address(network.capabilities.guestOffset)}/${block.prefix}`);
-      expect(guest.gateway).toBe(address(network.capabilities.gatewayOffset));
+      const { capabilities } = network;
+      const prefix = capabilities.shared?.prefix ?? block.prefix;
+      const address = formatAddress4(guestAddressOf(capabilities, block.base));
+      expect(guest.address).toBe(`${address}/${prefix}`);
+      expect(guest.gateway).toBe(formatAddress4(gatewayAddressOf(capabilities, block.base)));
       expect(guest.resolvers.length).toBeGreaterThan(0);
       expect(guest.mac).toBe(vm.mac);
       expect(nic.mac).toBe(vm.mac);
@@ -63,6 +65,7 @@ function addressTests(factory: () => Network): void {
         expect(nic.isolated).toBe(true);
         expect(nic.forwards.map((forward) => forward.guestPort)).toEqual([1022]);
       }
+      if (nic.kind === "vmnet") expect(nic).toMatchObject({ isolated: true, forwards: [] });
       if (agent.kind === "tcp") expect(agent.port).toBeGreaterThan(0);
     } finally {
       await network.detach(vm.vmId);

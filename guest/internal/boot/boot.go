@@ -52,10 +52,14 @@ func (b *boot) run() error {
 	}
 	b.out = console.Open()
 	useConsole()
-	b.probe()
-	if err := b.loadModules(); err != nil {
+	virtual := hasVirtualConsole(power.BootWords())
+	if err := b.loadModules(virtual); err != nil {
 		return err
 	}
+	if virtual && awaitConsole() {
+		useConsole()
+	}
+	b.probe()
 	if err := b.takeIdentity(); err != nil {
 		return err
 	}
@@ -80,12 +84,12 @@ func (b *boot) probe() {
 	}
 }
 
-func (b *boot) loadModules() error {
+func (b *boot) loadModules(virtualConsole bool) error {
 	paths, err := kmod.List(kmod.Dir)
 	if err != nil {
 		return err
 	}
-	now, later := kmod.Split(paths)
+	now, later := kmod.Split(paths, virtualConsole)
 	kmod.LoadAll(now, func(err error) { b.out.Printf("%v", err) })
 	b.later = kmod.Open(later)
 	return nil

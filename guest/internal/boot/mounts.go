@@ -61,19 +61,6 @@ func (m mount) mount() error {
 	return nil
 }
 
-// useConsole makes the console this process's standard streams: the kernel
-// leaves them closed when the initramfs has no console node.
-func useConsole() {
-	f, err := os.OpenFile("/dev/console", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		return
-	}
-	for fd := range 3 {
-		_ = unix.Dup3(int(f.Fd()), fd, 0) // there is no better stream to complain on
-	}
-	_ = f.Close() // its duplicates stay
-}
-
 // prepareContainer gives images without an init what a container runtime would.
 func prepareContainer(warn func(error)) {
 	warn(mount{"cgroup2", "/sys/fs/cgroup", noExec | unix.MS_NODEV, "nsdelegate"}.mount())

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -40,11 +41,14 @@ func List(dir string) ([]string, error) {
 }
 
 // Split separates what boot must wait for from what may follow once the guest
-// answers: a random source and a balloon are of no use to mounting or listening.
-func Split(paths []string) (now, later []string) {
+// answers: a random source and a balloon are of no use to mounting or
+// listening. Nor is a virtio console, unless it is the guest's only one.
+func Split(paths []string, virtualConsole bool) (now, later []string) {
 	for _, path := range paths {
-		switch moduleName(path) {
-		case "virtio_rng", "rng_core", "virtio_balloon", "virtio_console":
+		switch name := moduleName(path); {
+		case name == "virtio_console" && virtualConsole:
+			now = append(now, path)
+		case slices.Contains(deferred, name):
 			later = append(later, path)
 		default:
 			now = append(now, path)
@@ -52,6 +56,8 @@ func Split(paths []string) (now, later []string) {
 	}
 	return now, later
 }
+
+var deferred = []string{"virtio_rng", "rng_core", "virtio_balloon", "virtio_console"}
 
 func moduleName(path string) string {
 	return strings.ReplaceAll(strings.TrimSuffix(filepath.Base(path), ".ko"), "-", "_")

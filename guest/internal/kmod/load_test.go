@@ -42,8 +42,13 @@ func TestListStaysInItsFolder(t *testing.T) {
 }
 
 func TestOnlyWhatBootNeedsIsLoadedFirst(t *testing.T) {
-	now, later := Split([]string{"x/virtio_blk.ko", "rng-core.ko", "virtio-rng.ko", "virtio_net.ko", "vsock.ko", "virtio_balloon.ko"})
-	if !slices.Equal(now, []string{"x/virtio_blk.ko", "virtio_net.ko", "vsock.ko"}) || len(later) != 3 {
+	paths := []string{"x/virtio_blk.ko", "rng-core.ko", "virtio-rng.ko", "virtio_console.ko", "vsock.ko", "virtio_balloon.ko"}
+	now, later := Split(paths, false)
+	if !slices.Equal(now, []string{"x/virtio_blk.ko", "vsock.ko"}) || len(later) != 4 {
 		t.Errorf("%q %q", now, later)
+	}
+	now, later = Split(paths, true)
+	if !slices.Equal(now, []string{"x/virtio_blk.ko", "virtio_console.ko", "vsock.ko"}) || len(later) != 3 {
+		t.Errorf("with a virtual console: %q %q", now, later)
 	}
 }

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
-import type { VmSpec } from "../hypervisor.ts";
+import { EmberError } from "../../errors/ember-error.ts";
+import type { NicSpec, PortForward, VmSpec } from "../hypervisor.ts";
 import { controlSocket, fileNames, processMark, vsockSocket } from "./places.ts";
 
 /** An argument that ember-vz has, and nobody who looks for a VM's mark. */
@@ -22,6 +23,17 @@ export function vzArguments(spec: VmSpec): string[] {
     ...["--console-log", inFolder(spec.consoleLog), "--machine-id", inFolder(fileNames.machineId)],
     ...["--control", controlSocket(runtimeFolder, vmId), "--vsock", vsockSocket(runtimeFolder, vmId)],
     ...spec.drives.flatMap(({ path, readOnly }) => ["--disk", readOnly ? `${path},ro` : path]),
-    ...(nic === undefined ? ["--network", "none"] : ["--network", "nat", "--mac", nic.mac]),
+    ...(nic === undefined ? ["--network", "none"] : networkArguments(nic)),
   ];
+}
+
+function networkArguments(nic: NicSpec): string[] {
+  if (nic.kind !== "vmnet") throw new EmberError("internal", `ember-vz has no network '${nic.kind}'`);
+  const network = nic.isolated ? ["--network", "none"] : ["--network", "nat", "--mac", nic.mac];
+  return [...network, ...nic.forwards.flatMap((forward) => ["--forward", forwardArgument(forward)])];
+}
+
+function forwardArgument({ protocol, hostAddress, hostPort, guestPort }: PortForward): string {
+  const address = hostAddress.includes(":") ? `[${hostAddress}]` : hostAddress;
+  return `${protocol}:${address}:${hostPort}:${guestPort}`;
 }

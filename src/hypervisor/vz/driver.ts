@@ -33,6 +33,7 @@ export function createVz(): Hypervisor {
 const capabilities: HypervisorCapabilities = {
   // Where QEMU stands in for the framework, in tests, it emulates.
   accelerators: platformName === "darwin" ? ["hvf"] : ["tcg"],
+  provesAcceleration: true, // the framework says so itself (VZVirtualMachine.isSupported)
   nics: ["vmnet"],
   diskFormats: ["raw"],
   guestPowerOff: "poweroff",

@@ -34,6 +34,7 @@ const codes: Readonly<Record<string, ErrorCode>> = {
   "not-entitled": "host-unsupported",
   unsupported: "host-unsupported",
   "disk-full": "disk-full",
+  "port-taken": "port-taken",
   busy: "wrong-state",
 };
 

@@ -1,3 +1,4 @@
+import { unreachableHint } from "#platform";
 import { EmberError } from "../../errors/ember-error.ts";
 import { shown } from "../reference.ts";
 
@@ -74,6 +75,14 @@ const causes: readonly Cause[] = [
         hint: "it was damaged or changed on the way: try again",
       }),
   },
+  ...(unreachableHint === undefined
+    ? []
+    : [
+        {
+          sign: /no route to host/i,
+          error: registryFailed("'REGISTRY' cannot be reached: no route to host", unreachableHint),
+        },
+      ]),
   {
     sign: /dial tcp|no such host|connection refused|connection reset|i\/o timeout|no route to host|network is unreachable|timeout awaiting|deadline exceeded|broken pipe|\bEOF\b|proxyconnect/i,
     error: registryFailed(

@@ -77,10 +77,10 @@ export function findClash(
   const used = [...taken.map(({ network }) => network), ...others];
   const { prefix: length } = parseNetwork4(subnet);
   return {
-    with:
+    why:
       clash === undefined
-        ? `the subnet ${other} of another ember installation on this host`
-        : `the route ${clash.network} of interface '${clash.device}'`,
+        ? `overlaps with the subnet ${other} of another ember installation on this host`
+        : `overlaps with the route ${clash.network} of interface '${clash.device}'`,
     free: candidates(length).find((candidate) => used.every((network) => !overlap(candidate, network))),
   };
 }

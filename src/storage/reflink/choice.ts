@@ -10,6 +10,7 @@ import { cannotClone } from "../failure.ts";
 import { defaultBackingBytes, freeBytes } from "../usage.ts";
 import { toolsFor } from "./backing.ts";
 import { inspectDevice } from "./device-medium.ts";
+import { linuxMeans } from "./driver.ts";
 import { type FileSystem, fileSystems } from "./file-systems.ts";
 
 // The choice of a file system of ember's own. Nothing is made or mounted here: `init` of what was chosen does that.
@@ -52,7 +53,7 @@ export async function inFile(
   const beside = fileBeside(folder);
   const kind = wish.fileSystem === undefined ? (beside ?? fileSystems.xfs) : fileSystems[wish.fileSystem];
   checkCanMount(kind, false, () => {
-    const cause = cannotClone(dirname(folder));
+    const cause = cannotClone(dirname(folder), linuxMeans.remedy);
     return new EmberError(cause.code, `${cause.message}, and only root can mount one that does`, {
       hint: "use --storage qcow2, a state folder on XFS or btrfs (--state-dir), or run 'ember init' as root",
     });

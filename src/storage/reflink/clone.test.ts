@@ -20,7 +20,7 @@ import {
 } from "../../../test/contract/storage/place.ts";
 import { run } from "../../host/run.ts";
 import { canClone } from "./clone.ts";
-import { createReflink } from "./driver.ts";
+import { createReflink, linuxMeans } from "./driver.ts";
 
 const extentTools = () => missingForMounts("reflink", ["filefrag", "mkfs.btrfs", "mkfs.xfs", "mkfs.ext4"]);
 setDefaultTimeout(120_000);
@@ -69,7 +69,7 @@ describe.skipIf(reason !== undefined)("sharing of blocks", () => {
     await using plainXfs = await loopMount(["mkfs.xfs", "-q", "-m", "reflink=0"], 301 * mib);
     await using ext4 = await loopMount(["mkfs.ext4", "-q", "-F"], 16 * mib);
     const places = [btrfs.path, xfs.path, plainXfs.path, ext4.path];
-    const answers = await Promise.all(places.map(canClone));
+    const answers = await Promise.all(places.map((folder) => canClone(linuxMeans, folder)));
     expect(answers).toEqual([true, true, false, false]);
     for (const path of places) expect(readdirSync(path).filter((name) => name.endsWith(".tmp"))).toEqual([]);
   });
@@ -119,5 +119,5 @@ describe.skipIf(reason !== undefined)("sharing of blocks", () => {
 
 test("the probe in a folder that is not there is a system error, not an answer", async () => {
   using place = scratchFolder();
-  await expect(canClone(join(place.path, "absent"))).rejects.toThrow("ENOENT");
+  await expect(canClone(linuxMeans, join(place.path, "absent"))).rejects.toThrow("ENOENT");
 });

@@ -1,31 +1,28 @@
-import { constants, existsSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { chmod, copyFile, rename, rm, truncate } from "node:fs/promises";
+import { existsSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmod, rename, rm, truncate } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { EmberError } from "../../errors/ember-error.ts";
 import { syncFolder } from "../../host/files.ts";
-import { run } from "../../host/run.ts";
 import { cannotClone, isCannotShare } from "../failure.ts";
 import { checkSize } from "../layout.ts";
 import { publish, syncFile } from "../publish.ts";
 import { scratchName } from "../scratch.ts";
 import type { CloneOptions } from "../storage.ts";
-
-// EXCL because the copy truncates a target that is there before it tries to clone, and removes it when that fails.
-const shareOrFail = constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL;
+import type { ReflinkMeans } from "./means.ts";
 
 /**
  * Whether files in `folder` can share blocks: tried with one block, never guessed from the file system's name.
  * Leaves nothing behind. Throws system errors when the folder cannot be written.
  */
-export async function canClone(folder: string): Promise<boolean> {
+export async function canClone(means: Pick<ReflinkMeans, "share">, folder: string): Promise<boolean> {
   const source = join(folder, scratchName("new", ""));
   const clone = join(folder, scratchName("new", ""));
   try {
     writeFileSync(source, Buffer.alloc(65_536, 1), { flag: "wx", mode: 0o600 });
-    await copyFile(source, clone, shareOrFail);
+    await means.share(source, clone);
     return true;
   } catch (error) {
-    if (isCannotShare(error)) return false;
+    if (cannotShare(error)) return false;
     throw error;
   } finally {
     rmSync(source, { force: true });
@@ -33,16 +30,23 @@ export async function canClone(folder: string): Promise<boolean> {
   }
 }
 
-const copyLimitMs = 6 * 3_600_000;
+function cannotShare(error: unknown): boolean {
+  return isCannotShare(error) || (error instanceof EmberError && error.code === "storage-cannot-clone");
+}
 
-async function shareOrCopy(source: string, target: string, fullCopy: boolean, folder: string): Promise<void> {
+async function shareOrCopy(
+  means: ReflinkMeans,
+  source: string,
+  target: string,
+  fullCopy: boolean,
+  folder: string,
+): Promise<void> {
   try {
-    await copyFile(source, target, shareOrFail);
+    await means.share(source, target);
   } catch (error) {
-    if (!isCannotShare(error)) throw error;
-    if (!fullCopy) throw cannotClone(folder, error);
-    // Keeps the holes, and finds them without reading them, which the runtime's own copy does not.
-    await run("cp", ["--sparse=always", "--reflink=never", "--", source, target], { timeoutMs: copyLimitMs });
+    if (!cannotShare(error)) throw error;
+    if (!fullCopy || means.copy === undefined) throw cannotClone(folder, means.remedy, error);
+    await means.copy(source, target);
   }
 }
 
@@ -58,6 +62,7 @@ interface Staging {
  * Throws `vm-exists`, `invalid-size`, `storage-cannot-clone`, `disk-full`, or system errors (ENOENT: no source).
  */
 export async function cloneFile(
+  means: ReflinkMeans,
   source: string,
   final: string,
   staging: Staging,
@@ -66,7 +71,7 @@ export async function cloneFile(
   checkSize(options.sizeBytes, statSync(source).size);
   if (existsSync(final)) return checkSame(final, options.sizeBytes, staging.id);
   await staged(staging, async (scratch) => {
-    await shareOrCopy(source, scratch, options.fullCopy === true, staging.folder);
+    await shareOrCopy(means, source, scratch, options.fullCopy === true, staging.folder);
     await chmod(scratch, 0o600); // the base's mode came along: read-only
     await truncate(scratch, options.sizeBytes);
     await syncFile(scratch);
@@ -75,10 +80,15 @@ export async function cloneFile(
 }
 
 /** `final` as `source` is now, read-only. Post-condition as for `cloneFile`. Idempotent: what is there is kept. */
-export async function snapshotFile(source: string, final: string, staging: Staging): Promise<void> {
+export async function snapshotFile(
+  means: ReflinkMeans,
+  source: string,
+  final: string,
+  staging: Staging,
+): Promise<void> {
   if (existsSync(final)) return;
   await staged(staging, async (scratch) => {
-    await shareOrCopy(source, scratch, false, staging.folder);
+    await shareOrCopy(means, source, scratch, false, staging.folder);
     await chmod(scratch, 0o400);
     await syncFile(scratch);
     await publish(scratch, final);
@@ -86,9 +96,14 @@ export async function snapshotFile(source: string, final: string, staging: Stagi
 }
 
 /** Puts a clone of `source` in the place of `disk`, in one step. Post-condition: survives power loss. */
-export async function restoreFile(source: string, disk: string, staging: Staging): Promise<void> {
+export async function restoreFile(
+  means: ReflinkMeans,
+  source: string,
+  disk: string,
+  staging: Staging,
+): Promise<void> {
   await staged(staging, async (scratch) => {
-    await shareOrCopy(source, scratch, false, staging.folder);
+    await shareOrCopy(means, source, scratch, false, staging.folder);
     await chmod(scratch, 0o600);
     await syncFile(scratch);
     await rename(scratch, disk);

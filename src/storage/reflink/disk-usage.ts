@@ -1,12 +1,13 @@
 import { statSync } from "node:fs";
 import { relative } from "node:path";
 import type { DiskExtents } from "../../host/btrfs.ts";
-import { extentFlag, readExtents } from "../../host/filefrag.ts";
-import { run } from "../../host/run.ts";
+import { extentFlag } from "../../host/filefrag.ts";
 import { listDisks } from "../disk-files.ts";
 import { imagePath, type Layout, snapshotPath, vmPath } from "../layout.ts";
 import type { DiskUsage } from "../storage.ts";
 import { coveredBytes, Placed, whoseBytes } from "./accounting.ts";
+import type { Backing } from "./backing.ts";
+import type { ReflinkMeans } from "./means.ts";
 
 /** One disk and what its file's extents add up to. */
 interface Measured {
@@ -27,19 +28,20 @@ export interface Measurement {
 }
 
 /**
- * What each disk takes, by the physical extents of its file. `alone`: nothing else is on the file system. `readOwn` gives the extents of a btrfs of ember's own,
- * which frees and compresses whole extents; on others' file systems the kernel tells of ranges alone, and nothing of
- * how large a compressed one is.
+ * What each disk takes, by the physical extents of its file. A btrfs of ember's own frees and compresses whole extents,
+ * which `backing` tells of; on others' file systems the kernel tells of ranges alone, and nothing of how large a
+ * compressed one is.
  */
 export async function measureDisks(
+  means: ReflinkMeans,
   layout: Layout,
-  alone: boolean,
-  readOwn: (() => Promise<DiskExtents | undefined>) | undefined,
+  backing: Backing | undefined,
 ): Promise<Measurement> {
-  await run("sync", ["-f", layout.folder], { timeoutMs: 600_000 }); // what is only in memory has no place yet
-  const own = await readOwn?.();
+  await means.settle(layout.folder); // what is only in memory has no place yet
+  const own = await backing?.readExtents?.();
+  const alone = backing !== undefined || !means.tellsShared;
   const disks = disksOf(layout);
-  const seen = await readExtents(
+  const seen = await means.readExtents(
     layout.folder,
     disks.map(({ name }) => name),
     (file, physical, length, flags) => {

@@ -36,14 +36,14 @@ function recordStep(vm: NewVm | undefined): VmStep {
     run: async (installation) => {
       if (vm === undefined)
         throw new EmberError("internal", "a VM can only be recorded by the command that makes it");
-      const { blockPrefix } = (await installation.network()).capabilities;
+      const addressing = (await installation.network()).capabilities;
       const { subnet, ...known } = vm;
       installation.db.transaction(() => {
-        const blockBase = freeBlock(installation.db, parseNetwork4(subnet), blockPrefix);
+        const blockBase = freeBlock(installation.db, parseNetwork4(subnet), addressing);
         insertVm(installation.db, {
           ...known,
           blockBase,
-          blockPrefix,
+          blockPrefix: addressing.blockPrefix,
           visible: false,
           status: "created",
           startedAt: null,

@@ -7,7 +7,7 @@ import { deleteSnapshotRecord, insertSnapshot } from "../../state/snapshots.ts";
 import { deleteVmRecord, findVm, insertVm, setVmVisible } from "../../state/vms.ts";
 import type { SnapshotDisk } from "../../storage/storage.ts";
 import type { Progress } from "../../types.ts";
-import { freeBlocks } from "../addresses.ts";
+import { type Addressing, freeBlocks } from "../addresses.ts";
 import { frozen } from "../freeze.ts";
 import { statusOf } from "../status.ts";
 import type { NewVm } from "./create.ts";
@@ -42,10 +42,10 @@ function recordStep(vms: readonly NewVm[] | undefined): VmStep {
     run: async (installation, data) => {
       if (vms === undefined)
         throw new EmberError("internal", "VMs can only be recorded by the command that makes them");
-      const { blockPrefix } = (await installation.network()).capabilities;
+      const addressing = (await installation.network()).capabilities;
       installation.db.transaction(() => {
         recordSnapshot(installation, data);
-        insertAll(installation, vms, blockPrefix);
+        insertAll(installation, vms, addressing);
       });
       return undefined;
     },
@@ -78,15 +78,15 @@ function recordSnapshot(installation: Installation, data: OperationData): void {
   );
 }
 
-function insertAll(installation: Installation, vms: readonly NewVm[], blockPrefix: number): void {
+function insertAll(installation: Installation, vms: readonly NewVm[], addressing: Addressing): void {
   const [first] = vms;
   if (first === undefined) return;
-  const blocks = freeBlocks(installation.db, parseNetwork4(first.subnet), blockPrefix, vms.length);
+  const blocks = freeBlocks(installation.db, parseNetwork4(first.subnet), addressing, vms.length);
   for (const [index, { subnet: _, ...known }] of vms.entries()) {
     insertVm(installation.db, {
       ...known,
       blockBase: blocks[index] ?? 0, // there are as many blocks as VMs
-      blockPrefix,
+      blockPrefix: addressing.blockPrefix,
       visible: false,
       status: "created",
       startedAt: null,

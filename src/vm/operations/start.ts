@@ -2,7 +2,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { EmberError } from "../../errors/ember-error.ts";
 import { together } from "../../host/together.ts";
-import type { Accelerator, DriveSpec } from "../../hypervisor/hypervisor.ts";
+import type { Accelerator, DriveSpec, NicSpec } from "../../hypervisor/hypervisor.ts";
 import { ensureRuntimeFolder, type Installation } from "../../installation.ts";
 import { formatNetwork4 } from "../../network/ipv4.ts";
 import type { Attachment } from "../../network/network.ts";
@@ -16,6 +16,7 @@ import { awaitAgent } from "../boot.ts";
 import { identityOf } from "../identity.ts";
 import { siblingHosts } from "../siblings.ts";
 import { userIdOf } from "../users.ts";
+import { settleAddress } from "./settle-address.ts";
 import { killMachine, requireVm, type VmStep, vmIdOf } from "./steps.ts";
 
 export const consoleLog = "console.log";
@@ -28,7 +29,7 @@ export const startSteps: readonly VmStep[] = [
   {
     name: "hypervisor",
     run: async (installation, data, signal) => {
-      const vm = requireVm(installation, data);
+      const vm = await settleAddress(installation, requireVm(installation, data));
       for (let attempt = 1; ; attempt++) {
         // Attaching waits for programs of the host most of the time. It throws for a published port that is taken.
         const [attaching, preparing] = [attach(installation, vm), prepare(installation, vm, signal)];
@@ -154,12 +155,16 @@ async function addIdentity(installation: Installation, vm: VmRecord, attachment:
   const identity = identityOf(
     vm,
     image.config,
-    attachment.guest,
+    hasInterface(attachment.nic) ? attachment.guest : null,
     (await installation.hypervisor()).capabilities(),
     clientPublicKey(installation),
     siblings ? await siblingHosts(installation, vm) : [],
   );
   await finishInitrd(initrdPath(installation, vm.id), identityJson(identity));
+}
+
+function hasInterface(nic: NicSpec): boolean {
+  return nic.kind !== "vmnet" || !nic.isolated;
 }
 
 function initrdPath(installation: Installation, vmId: string): string {

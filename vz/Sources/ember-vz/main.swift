@@ -15,7 +15,7 @@ let help = """
 
 func fail(_ failure: Failure) -> Never {
   FileHandle.standardError.write(Data("ember-vz: \(failure)\n".utf8))
-  exit(failure.code == .usage ? 2 : 1)
+  exit(failure.exitStatus)
 }
 
 func attempt(_ body: () throws -> Void) {

@@ -225,7 +225,10 @@ test("a subnet that overlaps with a route of the host is told, with a free one; 
   command("ip", "link", "set", "other0", "up");
   const network = create();
   const clash = await network.subnetClash?.("10.100.0.0/16");
-  expect(clash).toEqual({ with: "the route 10.100.7.0/24 of interface 'other0'", free: "10.101.0.0/16" });
+  expect(clash).toEqual({
+    why: "overlaps with the route 10.100.7.0/24 of interface 'other0'",
+    free: "10.101.0.0/16",
+  });
   await network.attach(vmOn(network, { vmId }));
   expect(await network.subnetClash?.("10.199.0.0/16")).toBeUndefined();
   expect(await create("4567abcd").subnetClash?.("10.199.0.0/16")).toMatchObject({ free: "10.101.0.0/16" });
