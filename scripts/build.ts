@@ -1,4 +1,5 @@
-// Compiles the executables: `build.ts host` makes dist/ember, `build.ts all` the four of a release.
+// Compiles the executables: `build.ts host` makes dist/ember, `build.ts all` the four of a release, and `build.ts macos-test`
+// one with macOS's drivers that runs on this host, for test/macos.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
@@ -20,8 +21,11 @@ const all: readonly Target[] = [
   { os: "darwin", cpu: "arm64" },
 ];
 
-/** Each executable is built with its own conditions, so that it holds its own platform's drivers and guest binary only. */
-function build(target: Target, outfile: string): void {
+/**
+ * Each executable is built with its own conditions, so that it holds its own platform's drivers and guest binary only:
+ * those of `drivers`, the system's own unless said otherwise.
+ */
+function build(target: Target, outfile: string, drivers: Target["os"] = target.os): void {
   const guest = target.cpu === "x64" ? "guest-amd64" : "guest-arm64";
   const result = spawnSync(
     process.execPath,
@@ -37,7 +41,7 @@ function build(target: Target, outfile: string): void {
       "--no-compile-autoload-dotenv",
       "--no-compile-autoload-bunfig",
       `--target=bun-${target.os}-${target.cpu}`,
-      ...["compiled", target.os, guest].map((condition) => `--conditions=${condition}`),
+      ...["compiled", drivers, guest].map((condition) => `--conditions=${condition}`),
       // Optional native parts of ssh2, which it does without.
       "--external=cpu-features",
       "--external=*.node",
@@ -78,16 +82,22 @@ function newestInput(): number {
   return Math.max(...times);
 }
 
-function buildIfOlder(target: Target, outfile: string): void {
+function buildIfOlder(target: Target, outfile: string, drivers: Target["os"] = target.os): void {
   if (existsSync(outfile) && statSync(outfile).mtimeMs > newestInput()) return;
-  build(target, outfile);
+  build(target, outfile, drivers);
 }
 
 mkdirSync(dist, { recursive: true });
 for (const cpu of ["x64", "arm64"] as const) writeDigest(cpu);
+const host: Target = {
+  os: platform() === "darwin" ? "darwin" : "linux",
+  cpu: arch() === "arm64" ? "arm64" : "x64",
+};
 if (process.argv[2] === "all") {
   for (const target of all) buildIfOlder(target, join(dist, `ember-${target.os}-${target.cpu}`));
+} else if (process.argv[2] === "macos-test") {
+  mkdirSync(join(dist, "test"), { recursive: true });
+  buildIfOlder(host, join(dist, "test", "ember-macos"), "darwin");
 } else {
-  const os = platform() === "darwin" ? "darwin" : "linux";
-  buildIfOlder({ os, cpu: arch() === "arm64" ? "arm64" : "x64" }, join(dist, "ember"));
+  buildIfOlder(host, join(dist, "ember"));
 }

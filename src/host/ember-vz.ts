@@ -19,7 +19,7 @@ const cloneLimitMs = 600_000;
  * and system errors EEXIST and ENOENT.
  */
 export async function cloneByHelper(source: string, targets: readonly string[]): Promise<void> {
-  const { status, stderr } = await run("ember-vz", ["clone", source, ...targets], {
+  const { status, stderr } = await run("ember-vz", ["clone", "--for", `${process.pid}`, source, ...targets], {
     okStatuses: [0, exists, otherVolume, cannotClone, diskFull, notFound],
     timeoutMs: cloneLimitMs,
   });

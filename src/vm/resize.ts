@@ -34,6 +34,7 @@ async function resize(
   options: TaskOptions,
 ): Promise<void> {
   if (diskBytes < vm.diskBytes) throw cannotShrink(vm, diskBytes);
+  if (diskBytes > vm.diskBytes) checkDiskSize(diskBytes);
   const status = statusOf(vm);
   const alive = status === "running" || status === "paused";
   if (alive) {
@@ -45,7 +46,6 @@ async function resize(
     if (alive) await showToGuest(installation, vm, options.signal); // it may not have come to that before
     return;
   }
-  checkDiskSize(diskBytes);
   const outcome: ResizeOutcome = {};
   const data = { vmId: vm.id, name: vm.name, diskBytes: `${diskBytes}` };
   const operation = resizeOperation(outcome);

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, wr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hypervisorsOf, TestInstallation } from "../support/ember.ts";
+import { onPlatform } from "../support/platform.ts";
 import { writeBusyboxTar } from "../support/rootfs.ts";
 
 // One small guest without init and sshd, in a state folder with spaces whose path is longer than a socket's may be.
@@ -37,7 +38,7 @@ describe("a running VM", () => {
         memoryBytes: 256 * 2 ** 20,
         diskBytes: 8 * 2 ** 30,
         forkedFrom: null,
-        hypervisor: "qemu",
+        hypervisor: onPlatform.hypervisor,
         network: { mode: "default", ports: [] },
       },
     ]);

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { checkFileSystem } from "../support/disks.ts";
 import { hypervisorsOf, TestInstallation } from "../support/ember.ts";
+import { onPlatform } from "../support/platform.ts";
 import { writeBusyboxTar } from "../support/rootfs.ts";
 
 // Snapshots and forks of a real guest, running and stopped, on storage that clones disks in use.
@@ -14,7 +15,7 @@ beforeAll(async () => {
   ember = new TestInstallation();
   work = mkdtempSync(join(tmpdir(), "ember-snapshots-"));
   writeBusyboxTar(join(work, "rootfs.tar"));
-  await ember.ok(["init", "--storage", "reflink", "--size", "4G"]);
+  await ember.ok(["init", ...onPlatform.reflink("4G")]);
   await ember.ok(["image", "import", join(work, "rootfs.tar"), "--name", "busybox"]);
   await ember.ok(["vm", "create", "web", "--image", "busybox", "--memory", "256M", "--disk-size", "1G"]);
 }, 300_000);

@@ -2,6 +2,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
+import { onPlatform } from "./platform.ts";
 
 const root = join(import.meta.dir, "..", "..");
 /** The executable under test: what users run. */
@@ -195,14 +196,14 @@ function networkOf(id: string): string[] {
   ];
 }
 
-/** Processes of QEMU that belong to an installation, wherever its state folder is: their working folder tells. */
+/** Processes of hypervisors that belong to an installation, wherever its state folder is: their working folder tells. */
 export function hypervisorsOf(stateDir: string): number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .filter((pid) => {
       try {
         return (
-          readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("qemu-system") &&
+          readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(onPlatform.process) &&
           cwdOf(pid).startsWith(stateDir)
         );
       } catch {

@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { randomHex } from "../../src/host/random.ts";
 import { lookUpTool } from "../../src/host/tools.ts";
+import { onPlatform, platform } from "./platform.ts";
 import { skipUnless } from "./require.ts";
 
 /** A kind of storage that whole commands are tried on. */
@@ -20,7 +21,24 @@ export interface StorageKind {
 const tool = (name: string): string | undefined =>
   lookUpTool(name) === undefined ? `'${name}' is not installed` : undefined;
 
-const kinds: readonly StorageKind[] = [
+const macosKinds: readonly StorageKind[] = [
+  {
+    name: "reflink on APFS",
+    init: () => onPlatform.reflink(""),
+    many: 20,
+    requirement: "apfs",
+    missing: () => undefined,
+  },
+  {
+    name: "qcow2, with QEMU",
+    init: () => ["--storage", "qcow2"],
+    many: 20,
+    requirement: "qcow2",
+    missing: () => tool("qemu-img"),
+  },
+];
+
+const linuxKinds: readonly StorageKind[] = [
   {
     name: "reflink on an XFS of its own",
     init: () => ["--storage", "reflink", "--size", "2G"],
@@ -64,6 +82,7 @@ const kinds: readonly StorageKind[] = [
 /** Those that this machine can do; what EMBER_REQUIRE names must be among them. EMBER_STORAGES names some of them. */
 export function storageKinds(): readonly StorageKind[] {
   const wanted = process.env["EMBER_STORAGES"]?.split(",");
+  const kinds = platform === "darwin" ? macosKinds : linuxKinds;
   const chosen = kinds.filter(({ requirement }) => wanted?.includes(requirement) ?? true);
   return chosen.filter(({ name, requirement, missing }) => {
     const reason = missing();

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { platformName } from "#platform";
 import { run } from "../../../src/host/run.ts";
 import type { Storage } from "../../../src/storage/storage.ts";
 import {
@@ -35,7 +36,10 @@ async function killedDuring(place: StorageUnderTest, work: string, round: number
   const abort = new AbortController();
   const onStdout = (): unknown => setTimeout(() => abort.abort(), 4 * round);
   const parts = [JSON.stringify(place.config), place.numbersFolder, vm.vmId, String(round), progress];
-  const child = run("env", [process.execPath, script, work, ...parts], { signal: abort.signal, onStdout });
+  const child = run("env", [process.execPath, `--conditions=${platformName}`, script, work, ...parts], {
+    signal: abort.signal,
+    onStdout,
+  });
   expect(await codeOf(child)).toBe("interrupted");
   return readFileSync(progress, "utf8").split("\n").slice(0, -1);
 }

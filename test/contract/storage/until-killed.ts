@@ -1,8 +1,11 @@
 // Does one thing to a storage again and again, and notes each that is done, until it is killed.
 import { appendFileSync } from "node:fs";
 import { storageDrivers } from "#platform";
+import { setToolEnvironment } from "../../../src/host/tools.ts";
 import { parseStorageConfig } from "../../../src/storage/config.ts";
 import { contextIn } from "./numbers.ts";
+
+setToolEnvironment(process.env);
 
 const [work, config = "", numbersFolder = "", vmId = "", round = "", progress = ""] = process.argv.slice(2);
 const parsed = parseStorageConfig(config);

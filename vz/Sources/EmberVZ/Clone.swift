@@ -1,17 +1,26 @@
 import Foundation
 
-/// Makes copies of one file that share its blocks: all of them, or none. Never copies data.
-/// Throws `exists`, `other-volume`, `cannot-clone`, `disk-full`, `not-found`.
-public func clone(_ arguments: [String]) throws {
-  guard let source = arguments.first, arguments.count > 1 else {
+/// Makes copies of one file that share its blocks: all of them, or none. Never copies data. With `--for PID` first, they are
+/// made only while that process, which started this one, lives: who cleans up after it finds nothing that comes later.
+/// Throws `exists`, `other-volume`, `cannot-clone`, `disk-full`, `not-found`, `refused`.
+public func clone(_ arguments: [String], parent: () -> Int32 = getppid) throws {
+  var paths = arguments[...]
+  var client: Int32?
+  if paths.first == "--for" {
+    client = Int32(paths.dropFirst().first ?? "")
+    guard client != nil else { throw Failure(.usage, "'--for' wants the number of a process") }
+    paths = paths.dropFirst(2)
+  }
+  guard let source = paths.first, paths.count > 1 else {
     throw Failure(.usage, "'clone' wants a source and at least one target")
   }
   var made: [String] = []
   do {
-    for target in arguments.dropFirst() {
+    for target in paths.dropFirst() {
       try cloneFile(source, target)
       made.append(target)
     }
+    if let client, parent() != client { throw Failure(.refused, "process \(client), which wanted the clones, has ended") }
   } catch {
     for target in made { unlink(target) }
     throw error

@@ -46,12 +46,14 @@ final class Emulator: @unchecked Sendable {
   }
 
   /// A machine lives in the process that made it: whatever ends that, the power is gone. A shell reads from us until then,
-  /// and ends whoever has the name of our folder in its arguments: the children, and last itself.
+  /// and ends whoever has the name of our folder in its arguments.
   private func startGuardian() throws {
     guardian.executableURL = URL(fileURLWithPath: "/bin/sh")
-    let folder = self.folder.path
-    // A child that is just being made has our own arguments still.
-    guardian.arguments = ["-c", "read _; sleep 0.1; rm -rf '\(folder)'; pkill -9 -f '\(folder)'"]
+    // Twice: a child that is just being made has our own arguments still.
+    let end = #"pkill -9 -f "$FOLDER"; rm -rf "$FOLDER""#
+    guardian.arguments = ["-c", "read _; \(end); sleep 0.1; \(end)"]
+    // Not in its arguments, or it would end itself. Nothing else: it outlives us, and must not pass for one of ours.
+    guardian.environment = ["PATH": "/usr/bin:/bin", "FOLDER": folder.path]
     guardian.standardInput = lifeline
     try guardian.run()
   }

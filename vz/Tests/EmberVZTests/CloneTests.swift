@@ -36,6 +36,17 @@ final class CloneTests: XCTestCase {
     XCTAssertEqual(try FileManager.default.contentsOfDirectory(atPath: folder.path), ["a"])
   }
 
+  func testNoneIsLeftForAProcessThatHasEnded() throws {
+    let folder = try cloningFolder()
+    let source = folder.appendingPathComponent("a")
+    try Data("x".utf8).write(to: source)
+    let arguments = ["--for", "4711", source.path, folder.appendingPathComponent("b").path]
+    XCTAssertThrowsError(try clone(arguments, parent: { 1 })) { XCTAssertEqual(($0 as? Failure)?.code, .refused) }
+    XCTAssertEqual(try FileManager.default.contentsOfDirectory(atPath: folder.path), ["a"])
+    try clone(arguments, parent: { 4711 })
+    XCTAssertThrowsError(try clone(["--for", "me", source.path, "b"])) { XCTAssertEqual(($0 as? Failure)?.code, .usage) }
+  }
+
   func testAnotherVolumeIsToldAndNothingIsCopied() throws {
     let source = try cloningFolder().appendingPathComponent("a")
     try Data("x".utf8).write(to: source)
