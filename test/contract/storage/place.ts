@@ -107,8 +107,8 @@ function fileLeftovers(folder: string): string[] {
   return [...names("staging"), ...(names("vms").length === 0 ? names("layers") : [])];
 }
 
-/** Writes until nothing fits any more, in large pieces and then in small ones. */
-async function fillFolder(folder: string): Promise<() => Promise<void>> {
+/** Writes until nothing fits any more, in large pieces and then in small ones; the result gives the room back. */
+export async function fillFolder(folder: string): Promise<() => Promise<void>> {
   const path = join(folder, "filler");
   const file = openSync(path, "w");
   try {
