@@ -5,7 +5,7 @@ SHELL := /bin/bash
 BUN := $(CURDIR)/scripts/bun
 export EMBER_BUILD_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ember-build
 
-.PHONY: vsock-device test-kvm test-vz docs help setup guest build build-all build-lib demo test test-quick lint format bench clean
+.PHONY: vz vsock-device test-kvm test-vz docs help setup guest build build-all build-lib demo test test-quick lint format bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -37,14 +37,17 @@ build-lib: guest ## Build the npm package: dist/npm
 demo: build ## Show what ember does, on this machine
 	@scripts/demo
 
-test: build build-lib vsock-device ## Run every check and test
+vz: setup ## Build ember-vz; on Linux, for the tests, with QEMU in place of Apple's framework
+	@scripts/vz build >/dev/null
+
+test: build build-lib vsock-device vz ## Run every check and test
+	@$(BUN) scripts/build.ts macos-test
 	@$(BUN) scripts/test.ts
 
-test-vz: setup ## Run the tests of ember-vz, the macOS helper (on Linux: as root, with Debian's Swift, set up once)
+test-vz: build vz ## Run the tests of macOS's drivers and of ember-vz (on Linux: as root, with Debian's Swift, set up once)
 	scripts/vz test
-	scripts/vz build
-	EMBER_VZ="$$(scripts/vz command)" VZ_VSOCK_DEVICE="$$(scripts/vhost-device-vsock)" EMBER_REQUIRE=vz \
-	  scripts/bun test --conditions=$$(uname | tr A-Z a-z) ./src/hypervisor/vz
+	$(BUN) scripts/build.ts macos-test
+	EMBER_REQUIRE=vz,apfs test/macos/run $(BUN) test --conditions=darwin --timeout=600000 ./test/macos
 
 test-quick: guest vsock-device ## Run the checks and the tests that boot no guest
 	@$(BUN) scripts/test.ts --quick

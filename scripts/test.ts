@@ -17,6 +17,8 @@ interface Suite {
   readonly name: string;
   readonly command: readonly string[];
   readonly cwd?: string;
+  /** What it must not skip besides what none may. */
+  readonly requires?: string;
   /** Reads the counts from what the suite printed; without it the suite is one test, and its status the result. */
   readonly count?: (output: string) => Counts;
 }
@@ -41,6 +43,10 @@ const lint: readonly Suite[] = [
   },
 ];
 
+/** What users of macOS do as those of Linux: the same tests, of the executable with macOS's drivers. */
+const onMacos =
+  "lifecycle snapshots resize run-and-ports systemd storage-use bad-input unprivileged kills".split(" ");
+
 const suites: readonly Suite[] = [
   { name: "guest", command: ["go", "test", "-json", "./..."], cwd: "guest", count: countGo },
   {
@@ -49,6 +55,17 @@ const suites: readonly Suite[] = [
     count: countBun,
   },
   { name: "end to end", command: [bun, "test", "--timeout=600000", "test/e2e"], count: countBun },
+  { name: "ember-vz", command: [join(root, "scripts/vz"), "test"], count: countSwift },
+  {
+    name: "macOS on this host",
+    command: [
+      join(root, "test/macos/run"),
+      ...[bun, "test", "--conditions=darwin", "--timeout=600000"],
+      ...["./test/macos", ...onMacos.map((name) => `./test/e2e/${name}.test.ts`)],
+    ],
+    requires: ",vz,apfs",
+    count: countBun,
+  },
   { name: "storage lab", command: [bun, "test", "--timeout=3600000", "test/lab"], count: countBun },
   { name: "examples on Bun and Node", command: [bun, "scripts/run-examples.ts"] },
 ];
@@ -60,6 +77,14 @@ function countBun(output: string): Counts {
     Number(new RegExp(`^\\s*(\\d+) ${word}$`, "m").exec(summary)?.[1] ?? 0);
   const counts = { passed: number("pass"), failed: number("fail"), skipped: number("skip") };
   return counts.passed + counts.failed === 0 ? { passed: 0, failed: 1, skipped: 0 } : counts;
+}
+
+/** The last line of its kind is of all bundles; those skipped are among the executed. */
+function countSwift(output: string): Counts {
+  const totals = /Executed (\d+) tests?, with (?:(\d+) tests? skipped and )?(\d+) failures?/g;
+  const [, executed = "0", skipped = "0", failed = "1"] = Array.from(output.matchAll(totals)).at(-1) ?? [];
+  const passed = Number(executed) - Number(skipped) - Number(failed);
+  return { passed, failed: Number(failed), skipped: Number(skipped) };
 }
 
 function countGo(output: string): Counts {
@@ -82,7 +107,7 @@ async function runSuite(suite: Suite): Promise<Counts> {
   const [command = "", ...args] = suite.command;
   const child = spawn(command, args, {
     cwd: join(root, suite.cwd ?? "."),
-    env: { ...process.env, EMBER_REQUIRE: process.env["EMBER_REQUIRE"] ?? required },
+    env: { ...process.env, EMBER_REQUIRE: process.env["EMBER_REQUIRE"] ?? required + (suite.requires ?? "") },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let output = "";

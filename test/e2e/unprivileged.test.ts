@@ -9,9 +9,10 @@ import {
   runCommand,
   sharedCache,
 } from "../support/ember.ts";
+import { onPlatform } from "../support/platform.ts";
 import { writeBusyboxTar } from "../support/rootfs.ts";
 
-// As a user without root, on a file system that cannot clone: qcow2 overlays, everything in the user's own folders.
+// As a user without root, on Linux where the file system cannot clone: qcow2 overlays. Everything in the user's own folders.
 const uid = 4242;
 let home: string;
 
@@ -57,9 +58,9 @@ test("a user without root makes, runs, forks and deletes VMs", async () => {
   await ok("init");
   const info = JSON.parse(await ok("info", "--format", "json"));
   expect(info).toMatchObject({
-    storage: "qcow2",
-    hypervisor: "qemu",
-    stateDir: join(home, ".local/share/ember"),
+    storage: onPlatform.storageOfUsers,
+    hypervisor: onPlatform.hypervisor,
+    stateDir: join(home, onPlatform.stateOfUsers),
   });
   await ok("image", "import", join(home, "rootfs.tar"), "--name", "busybox");
   await ok("vm", "create", "web", "--image", "busybox", "--memory", "256M");

@@ -3,14 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 // Text of drivers that stays in an executable however it is compiled: what error messages and tools' arguments say.
-const linuxOnly = [
-  "nft_fib",
-  "/dev/net/tun",
-  "thin_check",
-  "cgroup.subtree_control",
-  "xfs_growfs",
-  "zpool",
-];
+const linuxOnly = ["nft_fib", "/dev/net/tun", "thin_check", "cgroup.subtree_control", "xfs_growfs", "zpool"];
 const macosOnly = ["com.apple.vmnet", "diskutil", "ember-vz", "kern.bootsessionuuid", "Local Network"];
 
 const dist = join(import.meta.dir, "..", "..", "dist");

@@ -138,8 +138,13 @@ export function runCommand(
     child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
     const timer = setTimeout(() => child.kill("SIGKILL"), options.timeoutMs ?? 300_000);
     const watch = options.killWhen;
-    const watcher =
-      watch === undefined ? undefined : setInterval(() => watch.after() && child.kill(watch.signal), 5);
+    // Once: a second Ctrl-C means another thing than the first.
+    const watcher = setInterval(() => {
+      if (watch?.after() !== true) return;
+      clearInterval(watcher);
+      child.kill(watch.signal);
+    }, 5);
+    if (watch === undefined) clearInterval(watcher);
     child.on("error", reject);
     child.on("close", (code, signal) => {
       clearTimeout(timer);

@@ -14,6 +14,9 @@ interface PlatformFacts {
   readonly reflink: (size: string) => readonly string[];
   /** Whether a guest sees its disk grow while it runs. */
   readonly growsRunning: boolean;
+  /** What `init` chooses for users without root, and where their state is in their home. */
+  readonly storageOfUsers: string;
+  readonly stateOfUsers: string;
 }
 
 export const onPlatform: PlatformFacts =
@@ -23,10 +26,14 @@ export const onPlatform: PlatformFacts =
         process: "ember-vz",
         reflink: () => ["--storage", "reflink"],
         growsRunning: false,
+        storageOfUsers: "reflink",
+        stateOfUsers: "Library/Application Support/ember",
       }
     : {
         hypervisor: "qemu",
         process: "qemu-system",
         reflink: (size) => ["--storage", "reflink", "--size", size],
         growsRunning: true,
+        storageOfUsers: "qcow2",
+        stateOfUsers: ".local/share/ember",
       };
