@@ -16,6 +16,7 @@ export const defaultStateDir: PlatformFacts["defaultStateDir"] = current.default
 export const runtimeBase: PlatformFacts["runtimeBase"] = current.runtimeBase;
 export const extraToolFolders: PlatformFacts["extraToolFolders"] = current.extraToolFolders;
 export const installHint: PlatformFacts["installHint"] = current.installHint;
+export const firstImageCommand: PlatformFacts["firstImageCommand"] = current.firstImageCommand;
 export const unreachableHint: PlatformFacts["unreachableHint"] = current.unreachableHint;
 export const hypervisorDrivers: Drivers["hypervisorDrivers"] = current.hypervisorDrivers;
 export const storageDrivers: Drivers["storageDrivers"] = current.storageDrivers;

@@ -126,6 +126,8 @@ export const installHint: PlatformFacts["installHint"] = (tool: string): string 
     : `install it: apt-get install ${name}`;
 };
 
+export const firstImageCommand: PlatformFacts["firstImageCommand"] = "ember image bootstrap debian";
+
 export const unreachableHint: PlatformFacts["unreachableHint"] = undefined;
 
 export const hypervisorDrivers: Drivers["hypervisorDrivers"] = {

@@ -77,6 +77,8 @@ export const installHint: PlatformFacts["installHint"] = (tool: string): string 
     : `install it: brew install ${formula}`;
 };
 
+export const firstImageCommand: PlatformFacts["firstImageCommand"] = "ember image pull debian";
+
 // macOS 15 and newer ask the user before a program may reach the local network, and say EHOSTUNREACH until then.
 export const unreachableHint: PlatformFacts["unreachableHint"] =
   "where it is on the local network, macOS may keep this program from it: allow the terminal or editor it runs in under System Settings > Privacy & Security > Local Network";

@@ -18,6 +18,8 @@ export interface PlatformFacts {
   readonly extraToolFolders: readonly string[];
   /** The command that installs a program here, for the hint of `tool-missing`. */
   installHint(tool: string): string;
+  /** The command that makes a first image here. */
+  readonly firstImageCommand: string;
   /** What "no route to host" may mean besides what it says. */
   readonly unreachableHint: string | undefined;
 }

@@ -1,3 +1,4 @@
+import { firstImageCommand } from "#platform";
 import type { Command, Group, Leaf, Node } from "../parser/command.ts";
 import type { Flag } from "../parser/flag.ts";
 import { globalFlags } from "../parser/globals.ts";
@@ -27,7 +28,7 @@ function groupHelp(group: Group, path: string): string {
     section(
       "Example",
       path === ""
-        ? ["ember init && ember image bootstrap debian", "ember run -it debian -- bash"]
+        ? [`ember init && ${firstImageCommand}`, "ember run -it debian -- bash"]
         : [`ember help ${path} ${visible(group)[0]?.name ?? ""}`],
     ),
     paragraph(`'${name} COMMAND --help' explains a command.${path === "" ? exitStatuses : ""}`),

@@ -1,3 +1,4 @@
+import { firstImageCommand } from "#platform";
 import type { ImageSummary } from "../../../types.ts";
 import type { Command } from "../../parser/command.ts";
 import { shortImage } from "../../render/names.ts";
@@ -17,7 +18,7 @@ export const list: Command = {
       text: () => (all.length === 0 ? "" : renderTable(columns(session.context.now()), all, session.look)),
       quiet: () => all.map((image) => `${image.name}\n`).join(""),
     });
-    if (all.length === 0) session.note("no images yet; make one: ember image bootstrap debian");
+    if (all.length === 0) session.note(`no images yet; make one: ${firstImageCommand}`);
     return 0;
   },
 };

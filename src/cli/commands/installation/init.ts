@@ -1,3 +1,4 @@
+import { firstImageCommand } from "#platform";
 import type { Command } from "../../parser/command.ts";
 import { defined } from "../../parser/defined.ts";
 import { type Flag, toggle, value } from "../../parser/flag.ts";
@@ -74,7 +75,7 @@ export const init: Command = {
         ...options,
       }),
     );
-    session.note(`ready in ${took}; next: ember image bootstrap debian`);
+    session.note(`ready in ${took}; next: ${firstImageCommand}`);
     session.result({
       json: installation,
       text: () => renderInfo(installation, session.look),

@@ -1,3 +1,4 @@
+import { firstImageCommand } from "#platform";
 import type { Command } from "../../parser/command.ts";
 import { renderTree } from "../../render/tree.ts";
 import { statusStyle } from "./status-style.ts";
@@ -14,7 +15,7 @@ export const tree: Command = {
     const { vms } = await session.ember();
     const roots = await vms.tree();
     session.result({ json: roots, text: () => renderTree(roots, session.look, statusStyle) });
-    if (roots.length === 0) session.note("nothing yet; make an image: ember image bootstrap debian");
+    if (roots.length === 0) session.note(`nothing yet; make an image: ${firstImageCommand}`);
     return 0;
   },
 };
