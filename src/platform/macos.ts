@@ -5,12 +5,32 @@ import type { Environment, PlatformFacts } from "./platform.ts";
 
 export const platformName: PlatformFacts["platformName"] = "darwin";
 
+/** Asking for each of many VMs would take long: from the second process on, all are asked for at once, for a moment. */
+const listLifeMs = 50;
+let lastPid: number | undefined;
+let list: { readonly takenMs: number; readonly startTimes: ReadonlyMap<number, string> } | undefined;
+
 /** The start time as `ps` prints it, to the second; "Z" in the state is a process that has ended. */
 export const processStartTime: PlatformFacts["processStartTime"] = (pid: number): string | undefined => {
-  const line = readTool("/bin/ps", ["-o", "state=,lstart=", "-p", String(pid)]).trim();
-  const [state = "", ...start] = line.split(/\s+/);
-  return start.length === 0 || state.startsWith("Z") ? undefined : start.join(" ");
+  if (list !== undefined && performance.now() - list.takenMs > listLifeMs) list = undefined;
+  const isFirst = lastPid === undefined || lastPid === pid;
+  lastPid = pid;
+  if (isFirst && list === undefined) return startTimes(["-p", String(pid)]).get(pid);
+  list ??= { startTimes: startTimes(["-ax"]), takenMs: performance.now() };
+  // One that is not among them may have begun since.
+  return list.startTimes.get(pid) ?? startTimes(["-p", String(pid)]).get(pid);
 };
+
+/** Of those that have not ended, by pid. */
+function startTimes(which: readonly string[]): ReadonlyMap<number, string> {
+  const lines = readTool("/bin/ps", [...which, "-o", "pid=,state=,lstart="]).split("\n");
+  return new Map(
+    lines.flatMap((line) => {
+      const [pid, state = "Z", ...start] = line.trim().split(/\s+/);
+      return state.startsWith("Z") ? [] : [[Number(pid), start.join(" ")]];
+    }),
+  );
+}
 
 let boot: string | undefined;
 

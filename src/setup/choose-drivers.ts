@@ -30,7 +30,7 @@ export async function chooseDrivers(
   contexts: { readonly hypervisor: HypervisorContext; readonly network: NetworkContext },
 ): Promise<ChosenDrivers> {
   const names = wish.hypervisor === "auto" ? Object.keys(hypervisorDrivers) : [wish.hypervisor];
-  const refusals: EmberError[] = [];
+  const refusals: Refusal[] = [];
   for (const name of names) {
     try {
       const hypervisor = await usableHypervisor(name, wish, contexts.hypervisor);
@@ -43,17 +43,15 @@ export async function chooseDrivers(
       refusals.push(error);
     }
   }
-  throw (
-    refusals.find(isRemarkable) ??
-    refusals.at(-1) ??
-    unknownDriver("hypervisor", wish.hypervisor, Object.keys(hypervisorDrivers))
-  );
+  const known = Object.keys(hypervisorDrivers);
+  throw refusals.find(isRemarkable) ?? refusals.at(-1) ?? unknownDriver("hypervisor", wish.hypervisor, known);
 }
 
-const remarkable = new WeakSet<EmberError>();
+/** Why a driver was not chosen. */
+type Refusal = EmberError & { readonly remarkable?: boolean };
 
-function isRemarkable(refusal: EmberError): boolean {
-  return remarkable.has(refusal);
+function isRemarkable({ remarkable }: Refusal): boolean {
+  return remarkable === true;
 }
 
 async function usableHypervisor(
@@ -72,9 +70,7 @@ async function usableHypervisor(
   }
   const probe = await driver.probe();
   if (probe.usable) return driver;
-  const refusal = cannotBeUsed(name, probe);
-  if (probe.remarkable === true) remarkable.add(refusal);
-  throw refusal;
+  throw Object.assign(cannotBeUsed(name, probe), { remarkable: probe.remarkable === true });
 }
 
 /** The first network that works here with that hypervisor, or the named one. Throws `host-unsupported`, `usage`. */
