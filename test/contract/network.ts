@@ -9,7 +9,7 @@ import type { Network, PublishedPort, VmNetwork } from "../../src/network/networ
 /** A VM with the second block of a subnet. `changes` replace parts. */
 export function vmOn(network: Network, changes: Partial<VmNetwork> = {}): VmNetwork {
   const prefix = network.capabilities.blockPrefix;
-  const base = parseNetwork4("10.199.0.0/16").base + Math.max(sizeOf(prefix), 8);
+  const base = parseNetwork4("10.199.0.0/16").base + Math.max(sizeOf(prefix), 4);
   const block = formatNetwork4({ base, prefix });
   return {
     vmId: "00aa11bb",

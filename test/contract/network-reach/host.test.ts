@@ -216,7 +216,7 @@ describe.skipIf(skip)("before a VM is started", () => {
   test("a subnet that the host or another installation uses is told, with a free one", async () => {
     await using lab = await Lab.open(wire());
     const [a, b] = [lab.network(installationA), lab.network(installationB)];
-    expect(await a.subnetClash("172.16.0.0/12")).toMatchObject({ with: expect.stringContaining("docker0") });
+    expect(await a.subnetClash("172.16.0.0/12")).toMatchObject({ why: expect.stringContaining("docker0") });
     expect(await a.subnetClash("192.0.2.0/28")).toMatchObject({ free: expect.stringContaining("/28") });
     expect(await a.subnetClash(installationA.subnet)).toBeUndefined();
     const vm = testVm(installationA, 1);
