@@ -33,6 +33,8 @@ export interface GuestIdentity {
     /** The private half of the host key that clients have pinned. */
     readonly hostKey: string;
     readonly authorizedKeys: readonly string[];
+    /** "vsock:PORT" where the hypervisor asks for the guest's services, which it publishes. */
+    readonly publish?: string;
   };
   readonly process: GuestProcess;
   /** The user that a session without a user of its own runs as. */

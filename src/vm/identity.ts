@@ -1,7 +1,7 @@
 import type { GuestIdentity } from "../guest/identity.ts";
-import type { HypervisorCapabilities } from "../hypervisor/hypervisor.ts";
-import { agentGuestPort } from "../network/agent-port.ts";
-import type { GuestNetwork } from "../network/network.ts";
+import type { HypervisorCapabilities, NicSpec } from "../hypervisor/hypervisor.ts";
+import { agentGuestPort, publishGuestPort } from "../network/agent-port.ts";
+import type { Attachment } from "../network/network.ts";
 import type { VmRecord } from "../state/vms.ts";
 import type { ImageConfig } from "../types.ts";
 
@@ -9,11 +9,12 @@ import type { ImageConfig } from "../types.ts";
 export function identityOf(
   vm: VmRecord,
   image: ImageConfig,
-  network: GuestNetwork | null,
+  { nic, guest }: Pick<Attachment, "nic" | "guest">,
   capabilities: HypervisorCapabilities,
   clientPublicKey: string,
   siblings: readonly { readonly name: string; readonly address: string }[],
 ): GuestIdentity {
+  const network = hasInterface(nic) ? guest : null;
   // As Debian does for a machine without an address of its own.
   const address = network?.address.split("/")[0] ?? "127.0.1.1";
   return {
@@ -27,6 +28,7 @@ export function identityOf(
       listen: [capabilities.agentTransport === "tcp" ? `tcp:${agentGuestPort}` : `vsock:${agentGuestPort}`],
       hostKey: vm.hostKey,
       authorizedKeys: [clientPublicKey, ...vm.authorizedKeys],
+      ...(nic.kind === "vmnet" && nic.forwards.length > 0 ? { publish: `vsock:${publishGuestPort}` } : {}),
     },
     process: {
       mode: "auto",
@@ -41,6 +43,10 @@ export function identityOf(
     sessionUser: vm.user,
     powerOff: capabilities.guestPowerOff,
   };
+}
+
+function hasInterface(nic: NicSpec): boolean {
+  return nic.kind !== "vmnet" || !nic.isolated;
 }
 
 function commandOf(vm: VmRecord, image: ImageConfig): readonly string[] {

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -33,6 +34,17 @@ type conn struct {
 
 func (c conn) LocalAddr() net.Addr  { return c.local }
 func (c conn) RemoteAddr() net.Addr { return c.remote }
+
+// CloseWrite tells the peer that nothing more comes, and goes on reading.
+func (c conn) CloseWrite() error {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var shutdownErr error
+	err = raw.Control(func(fd uintptr) { shutdownErr = unix.Shutdown(int(fd), unix.SHUT_WR) })
+	return errors.Join(err, shutdownErr)
+}
 
 type listener struct {
 	file *os.File

@@ -2,6 +2,7 @@ package guest
 
 import (
 	"io"
+	"net/netip"
 	"os"
 	"syscall"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"ember.dev/guest/internal/identity"
 	"ember.dev/guest/internal/power"
 	"ember.dev/guest/internal/process"
+	"ember.dev/guest/internal/publish"
 	"ember.dev/guest/internal/users"
 )
 
@@ -58,6 +60,9 @@ func Run(spec Spec, out *console.Console) error {
 	if err := listen(id, server); err != nil {
 		return err
 	}
+	if err := listenForPublished(id); err != nil {
+		out.Printf("ports are not published: %v", err)
+	}
 	for _, doubt := range agent.Doubts(id.Agent.Listen) {
 		out.Printf("%s", doubt)
 	}
@@ -74,6 +79,25 @@ func listen(id *identity.Identity, server *agent.Server) error {
 	}
 	for _, listener := range listeners {
 		go server.Serve(listener)
+	}
+	return nil
+}
+
+// listenForPublished serves the ports that the host publishes. Without it the guest is still of use.
+func listenForPublished(id *identity.Identity) error {
+	if id.Agent.Publish == "" {
+		return nil
+	}
+	listeners, err := agent.Listen([]string{id.Agent.Publish})
+	if err != nil {
+		return err
+	}
+	var address netip.Addr
+	if id.Network != nil {
+		address = id.Network.Address.Addr()
+	}
+	for _, listener := range listeners {
+		go publish.New(address).Serve(listener)
 	}
 	return nil
 }

@@ -65,6 +65,8 @@ type Agent struct {
 	Listen         []string `json:"listen"`
 	HostKey        string   `json:"hostKey"`
 	AuthorizedKeys []string `json:"authorizedKeys"`
+	// Publish is where the host asks for the guest's services, or empty.
+	Publish string `json:"publish"`
 }
 
 // Process is the image's own command and how to treat it.

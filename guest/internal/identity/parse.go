@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -72,8 +73,12 @@ func (id *Identity) check() error {
 			return errors.New("hosts has an entry without a valid name and address")
 		}
 	}
-	for _, listen := range id.Agent.Listen {
-		if _, _, err := ParseListen(listen); err != nil {
+	addresses := id.Agent.Listen
+	if id.Agent.Publish != "" {
+		addresses = append(slices.Clone(addresses), id.Agent.Publish)
+	}
+	for _, address := range addresses {
+		if _, _, err := ParseListen(address); err != nil {
 			return err
 		}
 	}

@@ -2,7 +2,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { EmberError } from "../../errors/ember-error.ts";
 import { together } from "../../host/together.ts";
-import type { Accelerator, DriveSpec, NicSpec } from "../../hypervisor/hypervisor.ts";
+import type { Accelerator, DriveSpec } from "../../hypervisor/hypervisor.ts";
 import { ensureRuntimeFolder, type Installation } from "../../installation.ts";
 import { formatNetwork4 } from "../../network/ipv4.ts";
 import type { Attachment } from "../../network/network.ts";
@@ -155,16 +155,12 @@ async function addIdentity(installation: Installation, vm: VmRecord, attachment:
   const identity = identityOf(
     vm,
     image.config,
-    hasInterface(attachment.nic) ? attachment.guest : null,
+    attachment,
     (await installation.hypervisor()).capabilities(),
     clientPublicKey(installation),
     siblings ? await siblingHosts(installation, vm) : [],
   );
   await finishInitrd(initrdPath(installation, vm.id), identityJson(identity));
-}
-
-function hasInterface(nic: NicSpec): boolean {
-  return nic.kind !== "vmnet" || !nic.isolated;
 }
 
 function initrdPath(installation: Installation, vmId: string): string {

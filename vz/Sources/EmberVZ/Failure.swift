@@ -14,6 +14,7 @@ public struct Failure: Error, Equatable, CustomStringConvertible {
     case otherVolume = "other-volume"
     case cannotClone = "cannot-clone"
     case diskFull = "disk-full"
+    case portTaken = "port-taken"
     case system
   }
 

@@ -9,6 +9,8 @@ public struct RunOptions: Equatable, Sendable {
   public var readyDescriptor: Int32?
   /// What the machine is found by among the processes; nobody reads it here.
   public var name: String?
+  /// Ports of the host that lead into the guest.
+  public var forwards: [Forward] = []
   /// A saved state to go on from, instead of a boot.
   public var restore: String?
 }
@@ -32,7 +34,7 @@ public func parseRun(_ arguments: [String]) throws -> RunOptions {
   return options
 }
 
-private let repeatable: Set<String> = ["--disk", "--share"]
+private let repeatable: Set<String> = ["--disk", "--share", "--forward"]
 
 private let readers: [String: @Sendable (inout RunOptions, String) throws -> Void] = [
   "--kernel": { $0.spec.kernel = $1 },
@@ -47,6 +49,7 @@ private let readers: [String: @Sendable (inout RunOptions, String) throws -> Voi
   "--share": { $0.spec.shares.append(try share($1)) },
   "--machine-id": { $0.spec.machineID = $1 },
   "--vsock": { $0.vsock = $1 },
+  "--forward": { $0.forwards.append(try forward($1)) },
   "--control": { $0.control = $1 },
   "--ready-fd": { $0.readyDescriptor = Int32(try number("--ready-fd", $1)) },
   "--name": { $0.name = $1 },
@@ -85,6 +88,13 @@ private func mac(_ value: String) throws -> String {
     throw usage("'--mac' wants an address such as 52:54:00:12:34:56, not '\(value)'")
   }
   return value.lowercased()
+}
+
+private func forward(_ value: String) throws -> Forward {
+  guard let forward = parseForward(value) else {
+    throw usage("'--forward' is tcp|udp:ADDRESS:HOSTPORT:GUESTPORT, IPv6 addresses in brackets, not '\(value)'")
+  }
+  return forward
 }
 
 private func share(_ value: String) throws -> MachineSpec.Share {

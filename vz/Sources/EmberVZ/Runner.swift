@@ -9,6 +9,7 @@ public final class Runner {
   private let graceSeconds: Double
   private var machine: (any Machine)?
   private var ports: GuestPorts?
+  private var published: PublishedPorts?
   private var control: ControlServer?
   private var ended: CheckedContinuation<Failure?, Never>?
   private var end: Failure??
@@ -67,6 +68,7 @@ public final class Runner {
         return try await self.obey(command)
       }
     }
+    if !options.forwards.isEmpty { published = try PublishedPorts(machine: machine, options.forwards) }
     if let path = options.vsock { ports = try GuestPorts(machine: machine, path: path) }
     if let saved = options.restore {
       try await machine.restore(from: saved)
@@ -116,6 +118,7 @@ public final class Runner {
 
   private func closeSockets() {
     ports?.close()
+    published?.close()
     control?.close()
   }
 }

@@ -91,9 +91,9 @@ private let systemConnect = connect
 private let systemAccept = accept
 
 #if canImport(Darwin)
-  private let streamType = SOCK_STREAM
-  private let datagramType = SOCK_DGRAM
+  let streamType = SOCK_STREAM
+  let datagramType = SOCK_DGRAM
 #else
-  private let streamType = Int32(SOCK_STREAM.rawValue)
-  private let datagramType = Int32(SOCK_DGRAM.rawValue)
+  let streamType = Int32(SOCK_STREAM.rawValue)
+  let datagramType = Int32(SOCK_DGRAM.rawValue)
 #endif

@@ -10,7 +10,7 @@ final class RunArgumentsTests: XCTestCase {
       least + [
         "--initrd", "i", "--disk", "a", "--disk", "b,ro", "--boot-args", "x y", "--network", "socket:/n",
         "--mac", "52:54:00:AA:bb:cc", "--vsock", "/v", "--control", "/c", "--ready-fd", "3",
-        "--share", "src=/a=b", "--machine-id", "m", "--restore", "r",
+        "--share", "src=/a=b", "--machine-id", "m", "--restore", "r", "--forward", "tcp:127.0.0.1:8080:80", "--forward", "udp:[::]:53:53",
       ])
     let spec = options.spec
     XCTAssertEqual(spec.kernel, "k")
@@ -27,6 +27,7 @@ final class RunArgumentsTests: XCTestCase {
     XCTAssertEqual(options.control, "/c")
     XCTAssertEqual(options.readyDescriptor, 3)
     XCTAssertEqual(options.restore, "r")
+    XCTAssertEqual(options.forwards.map(\.hostPort), [8080, 53])
   }
 
   func testWhatIsWrongIsNamed() {

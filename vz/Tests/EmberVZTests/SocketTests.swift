@@ -63,10 +63,11 @@ final class SocketTests: XCTestCase {
     XCTAssertTrue(lines[2].contains("\"code\":\"usage\""))
     close(client)
   }
+}
 
-  private func offMain<T: Sendable>(_ body: @escaping @Sendable () -> T) async -> T {
-    await withCheckedContinuation { continuation in
-      Thread.detachNewThread { continuation.resume(returning: body()) }
-    }
+/// What blocks must not keep a thread of the tasks' own.
+func offMain<T: Sendable>(_ body: @escaping @Sendable () -> T) async -> T {
+  await withCheckedContinuation { continuation in
+    Thread.detachNewThread { continuation.resume(returning: body()) }
   }
 }

@@ -1,0 +1,141 @@
+package publish
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+// hostConn is a connection of TCP that claims to come from a peer on vsock.
+type hostConn struct {
+	*net.TCPConn
+	peer string
+}
+
+type text string
+
+func (text) Network() string  { return "vsock" }
+func (t text) String() string { return string(t) }
+
+func (c hostConn) RemoteAddr() net.Addr { return text(c.peer) }
+
+type claimed struct {
+	net.Listener
+	peer string
+}
+
+func (l claimed) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return hostConn{conn.(*net.TCPConn), l.peer}, nil
+}
+
+func serve(t *testing.T, peer string) func() *net.TCPConn {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	go New(netip.Addr{}).Serve(claimed{listener, peer})
+	return func() *net.TCPConn {
+		conn, err := net.Dial("tcp", listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+		t.Cleanup(func() { _ = conn.Close() })
+		return conn.(*net.TCPConn)
+	}
+}
+
+func port(address net.Addr) string {
+	_, port, _ := net.SplitHostPort(address.String())
+	return port
+}
+
+func TestBytesGoBothWaysAndSoDoesEachEnd(t *testing.T) {
+	service, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer service.Close() //nolint:errcheck // a test's
+	go func() {
+		conn, err := service.Accept()
+		if err != nil {
+			return
+		}
+		question, _ := io.ReadAll(conn)
+		_, _ = conn.Write([]byte("you said " + string(question)))
+		_ = conn.Close()
+	}()
+	host := serve(t, "2:1024")()
+	_, _ = io.WriteString(host, "tcp "+port(service.Addr())+"\nhello")
+	_ = host.CloseWrite()
+	if said, _ := io.ReadAll(host); string(said) != "OK\nyou said hello" {
+		t.Errorf("%q", said)
+	}
+}
+
+func TestDatagramsKeepTheirEdges(t *testing.T) {
+	service, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer service.Close() //nolint:errcheck // a test's
+	go func() {
+		buffer := make([]byte, 100)
+		for {
+			count, peer, err := service.ReadFrom(buffer)
+			if err != nil {
+				return
+			}
+			_, _ = service.WriteTo([]byte(strings.ToUpper(string(buffer[:count]))), peer)
+		}
+	}()
+	host := serve(t, "2:1024")()
+	_, _ = io.WriteString(host, "udp "+port(service.LocalAddr())+"\n\x00\x02ab")
+	reader := bufio.NewReader(host)
+	if line, _ := reader.ReadString('\n'); line != "OK\n" {
+		t.Fatalf("%q", line)
+	}
+	answer := make([]byte, 4)
+	_, _ = io.ReadFull(reader, answer)
+	_, _ = io.WriteString(host, "\x00\x01c\x00\x00")
+	third := make([]byte, 5)
+	_, _ = io.ReadFull(reader, third)
+	if string(answer) != "\x00\x02AB" || string(third) != "\x00\x01C\x00\x00" {
+		t.Errorf("%q %q", answer, third)
+	}
+}
+
+func TestWhatCannotBeIsRefusedWithTheReason(t *testing.T) {
+	connect := serve(t, "2:1024")
+	for _, request := range []string{"tcp 0\n", "tcp 65536\n", "icmp 1\n", "tcp\n", "tcp 1\n", strings.Repeat("x", 40)} {
+		host := connect()
+		_, _ = io.WriteString(host, request)
+		if said, _ := io.ReadAll(host); !strings.HasPrefix(string(said), "NO ") {
+			t.Errorf("%q: %q", request, said)
+		}
+	}
+}
+
+func TestOnlyTheHostIsServed(t *testing.T) {
+	host := serve(t, "3:1024")()
+	_, _ = io.WriteString(host, "tcp 1\n")
+	if said, _ := io.ReadAll(host); len(said) != 0 {
+		t.Errorf("%q", said)
+	}
+}
+
+func TestAGuestWithANetworkKeepsItsLoopbackToItself(t *testing.T) {
+	if got := New(netip.MustParseAddr("192.168.64.9")).Address.String(); got != "192.168.64.9" {
+		t.Error(got)
+	}
+}
