@@ -1,33 +1,64 @@
 package publish
 
 import (
-	"encoding/binary"
 	"io"
 	"net"
 	"time"
 )
 
-const mostDatagramBytes = 65535
-
 // passBytes copies both ways, and passes each end on by itself: protocols
-// exist that answer only after it.
+// exist that answer only after it. The end of what one side says is an empty
+// piece, since not every hypervisor closes one direction of vsock alone.
 func passBytes(host, service net.Conn) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		copyToEnd(service, host)
+		if !bytesToService(host, service) {
+			_ = service.Close() // the other direction ends, too
+		}
 	}()
-	copyToEnd(host, service)
+	if !bytesToHost(host, service) {
+		_ = host.Close()
+	}
 	<-done
 }
 
-func copyToEnd(to, from net.Conn) {
-	_, err := io.Copy(to, from)
-	if half, ok := to.(interface{ CloseWrite() error }); ok && err == nil {
-		_ = half.CloseWrite() // it may be closed already
-		return
+// bytesToService returns whether the host has said all that it had to say.
+func bytesToService(host, service net.Conn) bool {
+	buffer := make([]byte, mostPieceBytes)
+	for {
+		piece, err := readPiece(host, buffer)
+		if err != nil {
+			return false
+		}
+		if len(piece) == 0 {
+			if half, ok := service.(interface{ CloseWrite() error }); ok {
+				_ = half.CloseWrite() // it may be closed already
+			}
+			return true
+		}
+		if _, err := service.Write(piece); err != nil {
+			return false
+		}
 	}
-	_ = to.Close() // so that the other direction ends too
+}
+
+func bytesToHost(host, service net.Conn) bool {
+	buffer := make([]byte, headerBytes+mostPieceBytes)
+	for {
+		count, err := service.Read(buffer[headerBytes:])
+		if err != nil && err != io.EOF {
+			return false
+		}
+		if count > 0 || err == io.EOF {
+			if writePiece(host, buffer, count) != nil {
+				return false
+			}
+		}
+		if err == io.EOF {
+			return count == 0 || writePiece(host, buffer, 0) == nil
+		}
+	}
 }
 
 // passDatagrams ends when neither side has sent anything for a while, or the host hangs up.
@@ -48,14 +79,10 @@ func passDatagrams(host, service net.Conn) {
 }
 
 func questions(host, service net.Conn, idle *time.Timer) {
-	header := make([]byte, 2)
-	buffer := make([]byte, mostDatagramBytes)
+	buffer := make([]byte, mostPieceBytes)
 	for {
-		if _, err := io.ReadFull(host, header); err != nil {
-			return
-		}
-		datagram := buffer[:binary.BigEndian.Uint16(header)]
-		if _, err := io.ReadFull(host, datagram); err != nil {
+		datagram, err := readPiece(host, buffer)
+		if err != nil {
 			return
 		}
 		idle.Reset(idleTimeout)
@@ -64,9 +91,9 @@ func questions(host, service net.Conn, idle *time.Timer) {
 }
 
 func answers(host, service net.Conn, idle *time.Timer) {
-	buffer := make([]byte, 2+mostDatagramBytes)
+	buffer := make([]byte, headerBytes+mostPieceBytes)
 	for {
-		count, err := service.Read(buffer[2:])
+		count, err := service.Read(buffer[headerBytes:])
 		if isRefused(err) {
 			continue // as above
 		}
@@ -74,8 +101,7 @@ func answers(host, service net.Conn, idle *time.Timer) {
 			return
 		}
 		idle.Reset(idleTimeout)
-		binary.BigEndian.PutUint16(buffer, uint16(count))
-		if _, err := host.Write(buffer[:2+count]); err != nil {
+		if writePiece(host, buffer, count) != nil {
 			return
 		}
 	}

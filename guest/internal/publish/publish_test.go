@@ -76,10 +76,34 @@ func TestBytesGoBothWaysAndSoDoesEachEnd(t *testing.T) {
 		_ = conn.Close()
 	}()
 	host := serve(t, "2:1024")()
-	_, _ = io.WriteString(host, "tcp "+port(service.Addr())+"\nhello")
-	_ = host.CloseWrite()
-	if said, _ := io.ReadAll(host); string(said) != "OK\nyou said hello" {
+	_, _ = io.WriteString(host, "tcp "+port(service.Addr())+"\n\x00\x02he\x00\x03llo\x00\x00")
+	if said, _ := io.ReadAll(host); string(said) != "OK\n\x00\x0eyou said hello\x00\x00" {
 		t.Errorf("%q", said)
+	}
+}
+
+func TestTheServiceEndsWithTheHostAndTheHostWithTheService(t *testing.T) {
+	service, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer service.Close() //nolint:errcheck // a test's
+	connect := serve(t, "2:1024")
+	for _, hangUp := range []func(host, conn *net.TCPConn) io.Reader{
+		func(host, conn *net.TCPConn) io.Reader { _ = host.Close(); return conn },
+		func(host, conn *net.TCPConn) io.Reader { _ = conn.SetLinger(0); _ = conn.Close(); return host },
+	} {
+		host := connect()
+		_, _ = io.WriteString(host, "tcp "+port(service.Addr())+"\n")
+		_, _ = io.ReadFull(host, make([]byte, len("OK\n")))
+		conn, err := service.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+		if said, err := io.ReadAll(hangUp(host, conn.(*net.TCPConn))); err != nil || len(said) != 0 {
+			t.Errorf("%q %v", said, err)
+		}
 	}
 }
 

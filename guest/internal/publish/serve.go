@@ -3,8 +3,9 @@
 // passes what comes on over vsock.
 //
 // The host says "tcp PORT" or "udp PORT" on one line and is answered "OK", or
-// "NO" and the reason. Bytes follow, or datagrams, each after its length in
-// two bytes (big endian).
+// "NO" and the reason. Both ways, pieces follow: two bytes of length (big
+// endian), and so many bytes. For udp each is a datagram; for tcp, one of no
+// length ends what its side says.
 package publish
 
 import (

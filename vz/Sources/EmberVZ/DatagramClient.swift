@@ -13,7 +13,7 @@ final class DatagramClient: @unchecked Sendable {
     lock.lock()
     defer { lock.unlock() }
     if let guest {
-      Self.pass(datagram, guest)
+      try? Pieces.send(datagram, guest)  // its reader learns of an end
     } else if waiting.count < Self.mostWaiting {
       waiting.append(datagram)
     }
@@ -24,7 +24,7 @@ final class DatagramClient: @unchecked Sendable {
     lock.lock()
     defer { lock.unlock() }
     self.guest = guest
-    for datagram in waiting { Self.pass(datagram, guest) }
+    for datagram in waiting { try? Pieces.send(datagram, guest) }
     waiting = []
   }
 
@@ -33,26 +33,6 @@ final class DatagramClient: @unchecked Sendable {
     defer { lock.unlock() }
     if let guest { _ = systemClose(guest) }
     guest = nil
-  }
-
-  /// One datagram of the guest's; nil at the end.
-  static func receive(_ guest: Int32) -> [UInt8]? {
-    guard let header = exactly(2, guest) else { return nil }
-    return exactly(Int(header[0]) << 8 | Int(header[1]), guest)
-  }
-
-  private static func pass(_ datagram: [UInt8], _ guest: Int32) {
-    let header = [UInt8(datagram.count >> 8), UInt8(datagram.count & 0xff)]
-    try? Stream.write(guest, header + datagram)  // its reader learns of an end
-  }
-
-  private static func exactly(_ count: Int, _ guest: Int32) -> [UInt8]? {
-    var bytes: [UInt8] = []
-    while bytes.count < count {
-      guard let more = try? Stream.read(guest, count - bytes.count), !more.isEmpty else { return nil }
-      bytes += more
-    }
-    return bytes
   }
 }
 

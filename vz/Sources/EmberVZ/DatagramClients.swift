@@ -52,7 +52,7 @@ final class DatagramClients: @unchecked Sendable {
       Thread.detachNewThread {
         if let guest {
           client.open(guest)
-          while let datagram = DatagramClient.receive(guest) { self.answer(datagram, sender) }
+          while let datagram = Pieces.receive(guest) { self.answer(datagram, sender) }
         }
         self.lock.lock()
         self.clients[sender] = nil

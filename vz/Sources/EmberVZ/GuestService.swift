@@ -2,8 +2,7 @@ import Foundation
 
 /// Asks the guest's agent for one of the guest's services.
 enum GuestService {
-  /// A connection that leads to it: bytes, or for UDP datagrams after their length (two bytes, big endian). The caller owns
-  /// the descriptor. Throws when the guest cannot be reached, and `refused` with the guest's reason when nobody listens there.
+  /// A connection that leads to it, in pieces both ways. The caller owns the descriptor. Throws when the guest cannot be reached, and `refused` with the guest's reason when nobody listens there.
   static func connect(_ machine: any Machine, _ forward: Forward) async throws -> Int32 {
     let guest = try await machine.connect(port: publishPort)
     ignoreBrokenPipes(guest)

@@ -35,13 +35,20 @@ private func serveStreams(_ listener: Int32, _ forward: Forward, _ machine: any 
       ignoreBrokenPipes(client)
       Task { @MainActor in
         do {
-          Stream.join(client, try await GuestService.connect(machine, forward))
+          Pieces.join(client, try await GuestService.connect(machine, forward))
         } catch {
-          _ = systemClose(client)  // as a host does where nobody listens, only later
+          reset(client)
         }
       }
     }
   }
+}
+
+/// Says that nobody listens, as far as that can be said of a connection that is there already.
+private func reset(_ client: Int32) {
+  var abort = linger(l_onoff: 1, l_linger: 0)
+  setsockopt(client, SOL_SOCKET, SO_LINGER, &abort, socklen_t(MemoryLayout<linger>.size))
+  _ = systemClose(client)
 }
 
 private func serveDatagrams(_ socket: Int32, _ forward: Forward, _ machine: any Machine) {

@@ -22,28 +22,32 @@ final class PublishedPortsTests: XCTestCase {
     let client = try connect(forward)
     let request = await offMain { [end = guest.end] in try? Stream.line(end, limit: 32) }
     XCTAssertEqual(request, "tcp \(forward.guestPort)")
-    try Stream.write(guest.end, "OK\nwelcome".utf8)
+    try Stream.write(guest.end, "OK\n".utf8)
+    try Pieces.send(Array("welcome".utf8), guest.end)
     let text = await offMain { try? Stream.read(client, 100) }
     XCTAssertEqual(text, Array("welcome".utf8))
     try Stream.write(client, "thanks".utf8)
     _ = shutdown(client, Int32(SHUT_WR))
-    let answer = await offMain { [end = guest.end] in [try? Stream.read(end, 100), try? Stream.read(end, 1)] }
+    let answer = await offMain { [end = guest.end] in [Pieces.receive(end), Pieces.receive(end)] }
     XCTAssertEqual(answer, [Array("thanks".utf8), []])
+    try Pieces.send([], guest.end)
+    let ends = await offMain { [end = guest.end] in [try? Stream.read(client, 1), try? Stream.read(end, 1)] }
+    XCTAssertEqual(ends, [[], []])
     close(client)
     close(guest.end)
     let calls = await guest.machine.calls
     XCTAssertEqual(calls, ["connect \(publishPort)"])
   }
 
-  func testWhoAsksForAServiceThatIsNotThereIsHungUpOn() async throws {
+  func testWhoAsksForAServiceThatIsNotThereGetsAReset() async throws {
     let guest = try await Guest()
     let forward = try freeForward(.tcp)
     let ports = try PublishedPorts(machine: guest.machine, [forward])
     defer { ports.close() }
     let client = try connect(forward)
     try Stream.write(guest.end, "NO connection refused\n".utf8)
-    let end = await offMain { try? Stream.read(client, 1) }
-    XCTAssertEqual(end, [])
+    let failure = await offMain { Result { try Stream.read(client, 1) } }
+    XCTAssertThrowsError(try failure.get()) { XCTAssertTrue("\($0)".contains("reset"), "\($0)") }
     close(client)
     close(guest.end)
   }
@@ -58,7 +62,7 @@ final class PublishedPortsTests: XCTestCase {
     try Stream.write(guest.end, "OK\n".utf8)
     let request = await offMain { [end = guest.end] in try? Stream.line(end, limit: 32) }
     XCTAssertEqual(request, "udp \(forward.guestPort)")
-    let first = await offMain { [end = guest.end] in DatagramClient.receive(end) }
+    let first = await offMain { [end = guest.end] in Pieces.receive(end) }
     XCTAssertEqual(first, Array("ab".utf8))
     try Stream.write(guest.end, [0, 3] + Array("xyz".utf8))
     let answer = await offMain { try? Stream.read(client, 100) }
