@@ -1,9 +1,11 @@
-// reach finds out who reaches whom: `reach serve` echoes on TCP and UDP port 7000, `reach try ADDRESS...` tries each
+// reach finds out who reaches whom: `reach serve` greets on TCP port 7000 and echoes on UDP port 7000, `reach echo` echoes on
+// both, `reach try ADDRESS...` tries each
 // address with TCP, UDP and ICMP at once and prints "tcp ADDRESS yes" and so on.
 package main
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -17,16 +19,18 @@ const limit = 1500 * time.Millisecond
 func main() {
 	switch {
 	case len(os.Args) == 2 && os.Args[1] == "serve":
-		serve()
+		serve(greet)
+	case len(os.Args) == 2 && os.Args[1] == "echo":
+		serve(echo)
 	case len(os.Args) > 2 && os.Args[1] == "try":
 		try(os.Args[2:])
 	default:
-		fmt.Fprintln(os.Stderr, "usage: reach serve | reach try ADDRESS[:PORT]...")
+		fmt.Fprintln(os.Stderr, "usage: reach serve | reach echo | reach try ADDRESS[:PORT]...")
 		os.Exit(2)
 	}
 }
 
-func serve() {
+func serve(answer func(net.Conn)) {
 	packets, err := net.ListenPacket("udp4", port)
 	fail(err)
 	go func() {
@@ -42,9 +46,18 @@ func serve() {
 	for {
 		connection, err := listener.Accept()
 		fail(err)
-		_, _ = connection.Write([]byte("hello")) // as above
-		_ = connection.Close()
+		go answer(connection)
 	}
+}
+
+func greet(connection net.Conn) {
+	_, _ = connection.Write([]byte("hello")) // the asker may be gone
+	_ = connection.Close()
+}
+
+func echo(connection net.Conn) {
+	_, _ = io.Copy(connection, connection)
+	_ = connection.Close()
 }
 
 func try(targets []string) {
