@@ -76,7 +76,7 @@ describe("init", () => {
     const chosen = await ember.run(["init"]);
     expect(chosen).toMatchObject({ status: 0 });
     expect(chosen.stderr).toContain("qemu takes its place");
-    expect(await ember.json(["info"])).toMatchObject({ hypervisor: { name: "qemu" } });
+    expect(await ember.json(["info"])).toMatchObject({ hypervisor: "qemu" });
   });
 });
 

@@ -1,7 +1,7 @@
 import Foundation
 
 /// Commands to a machine over a Unix socket: one JSON object per line, answered by one each.
-/// {"do":"status"|"pause"|"resume"|"press"|"stop"|"save","path":...} -> {"state":...} or {"state":"failed","code":...,"message":...}
+/// {"do":"status"|"start"|"pause"|"resume"|"press"|"stop"|"save"|"restore","path":...} -> {"state":...} or {"state":"failed","code":...,"message":...}
 public final class ControlServer: @unchecked Sendable {
   public typealias Answer = @MainActor @Sendable (Command) async throws -> Report
 

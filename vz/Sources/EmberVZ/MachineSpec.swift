@@ -29,6 +29,8 @@ public struct MachineSpec: Equatable, Sendable {
   public var mac: String?
   public var consoleLog = ""
   public var shares: [Share] = []
+  /// Whether the host talks to the guest over vsock.
+  public var vsock = false
   /// File that keeps who this machine is to its guest; made when it is missing.
   public var machineID: String?
 }

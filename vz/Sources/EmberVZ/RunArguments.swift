@@ -13,6 +13,8 @@ public struct RunOptions: Equatable, Sendable {
   public var forwards: [Forward] = []
   /// A saved state to go on from, instead of a boot.
   public var restore: String?
+  /// The machine is made and waits for `start` or `restore` on the control socket.
+  public var waits = false
 }
 
 /// Reads the arguments of `run`. Throws `usage`, naming the argument.
@@ -21,6 +23,10 @@ public func parseRun(_ arguments: [String]) throws -> RunOptions {
   var seen: Set<String> = []
   var rest = arguments[...]
   while let flag = rest.popFirst() {
+    if flag == "--wait" {
+      options.waits = true
+      continue
+    }
     guard let read = readers[flag] else { throw usage("unknown argument '\(flag)'") }
     guard let value = rest.popFirst() else { throw usage("'\(flag)' needs a value") }
     guard seen.insert(flag).inserted || repeatable.contains(flag) else {
@@ -31,6 +37,10 @@ public func parseRun(_ arguments: [String]) throws -> RunOptions {
   for flag in ["--kernel", "--cpus", "--memory", "--console-log"] where !seen.contains(flag) {
     throw usage("'\(flag)' is missing")
   }
+  guard !options.waits || (options.restore == nil && options.control != nil) else {
+    throw usage("'--wait' needs '--control', and no '--restore'")
+  }
+  options.spec.vsock = options.vsock != nil || !options.forwards.isEmpty
   return options
 }
 

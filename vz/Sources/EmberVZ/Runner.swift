@@ -25,7 +25,7 @@ public final class Runner {
     if let descriptor = options.readyDescriptor { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
     do {
       try await start()
-      report(Report(state: "running", mac: options.spec.mac))
+      report(Report(state: machine?.state.rawValue, mac: options.spec.mac))
     } catch {
       let failure = error as? Failure ?? Failure(.system, "\(error)")
       report(Report(failure))
@@ -73,7 +73,7 @@ public final class Runner {
     if let saved = options.restore {
       try await machine.restore(from: saved)
       try await machine.resume()
-    } else {
+    } else if !options.waits {
       try await machine.start()
     }
   }
@@ -82,6 +82,15 @@ public final class Runner {
     guard let machine else { throw Failure(.refused, "there is no machine yet") }
     switch command.do {
     case "status": break
+    case "start": try await machine.start()
+    case "restore":
+      guard let path = command.path else { throw Failure(.usage, "'restore' needs a path") }
+      guard machine.state == .stopped else {
+        throw Failure(
+          .refused, "the machine is \(machine.state.rawValue)",
+          hint: "a state is restored into a machine that has not started: run it with --wait")
+      }
+      try await machine.restore(from: path)
     case "pause": try await machine.pause()
     case "resume": try await machine.resume()
     case "press": try machine.requestStop()

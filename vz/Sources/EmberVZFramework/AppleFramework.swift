@@ -30,6 +30,6 @@ public final class AppleFramework: Framework {
     } catch {
       throw translate(error, "the machine was refused")
     }
-    return AppleMachine(VZVirtualMachine(configuration: configuration, queue: .main))
+    return AppleMachine(configuration)
   }
 }

@@ -5,11 +5,13 @@ import Virtualization
 /// One machine of Apple's framework, which wants all calls, and makes all its own, on the main queue.
 @MainActor
 final class AppleMachine: NSObject, Machine, VZVirtualMachineDelegate {
-  private let machine: VZVirtualMachine
+  let configuration: VZVirtualMachineConfiguration
+  let machine: VZVirtualMachine
   var onEnd: ((Failure?) -> Void)?
 
-  init(_ machine: VZVirtualMachine) {
-    self.machine = machine
+  init(_ configuration: VZVirtualMachineConfiguration) {
+    self.configuration = configuration
+    machine = VZVirtualMachine(configuration: configuration, queue: .main)
     super.init()
     machine.delegate = self
   }
@@ -59,24 +61,6 @@ final class AppleMachine: NSObject, Machine, VZVirtualMachineDelegate {
     }
   }
 
-  func save(to path: String) async throws {
-    guard #available(macOS 14, *) else { throw tooOld("saving a machine's state") }
-    try await done("the machine's state was not saved") { finish in
-      self.machine.saveMachineStateTo(url: URL(fileURLWithPath: path)) { error in
-        finish(error.map { .failure($0) } ?? .success(()))
-      }
-    }
-  }
-
-  func restore(from path: String) async throws {
-    guard #available(macOS 14, *) else { throw tooOld("going on from a saved state") }
-    try await done("the machine did not go on from '\(path)'") { finish in
-      self.machine.restoreMachineStateFrom(url: URL(fileURLWithPath: path)) { error in
-        finish(error.map { .failure($0) } ?? .success(()))
-      }
-    }
-  }
-
   nonisolated func guestDidStop(_ virtualMachine: VZVirtualMachine) {
     MainActor.assumeIsolated { onEnd?(nil) }
   }
@@ -86,7 +70,7 @@ final class AppleMachine: NSObject, Machine, VZVirtualMachineDelegate {
     MainActor.assumeIsolated { onEnd?(failure) }
   }
 
-  private func done(
+  func done(
     _ what: String, _ begin: (@escaping (Result<Void, any Error>) -> Void) -> Void
   ) async throws {
     try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
@@ -95,10 +79,6 @@ final class AppleMachine: NSObject, Machine, VZVirtualMachineDelegate {
       }
     }
   }
-}
-
-private func tooOld(_ what: String) -> Failure {
-  Failure(.unsupported, "\(what) needs macOS 14", hint: "update macOS")
 }
 
 private func stateOf(_ state: VZVirtualMachine.State) -> MachineState {

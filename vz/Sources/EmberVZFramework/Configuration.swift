@@ -18,7 +18,7 @@ func describe(_ spec: MachineSpec) throws -> VZVirtualMachineConfiguration {
   configuration.serialPorts = [try console(spec.consoleLog)]
   configuration.entropyDevices = [VZVirtioEntropyDeviceConfiguration()]
   configuration.memoryBalloonDevices = [VZVirtioTraditionalMemoryBalloonDeviceConfiguration()]
-  configuration.socketDevices = [VZVirtioSocketDeviceConfiguration()]
+  configuration.socketDevices = spec.vsock ? [VZVirtioSocketDeviceConfiguration()] : []
   configuration.directorySharingDevices = try spec.shares.map(share)
   return configuration
 }

@@ -22,6 +22,7 @@ func translate(_ error: any Error, _ what: String) -> Failure {
   case .virtualMachineLimitExceeded:
     return Failure(.limitExceeded, "\(what): this host runs as many machines as it may", hint: "stop another one")
   case .outOfDiskSpace: return Failure(.diskFull, "\(what): the host's disk is full")
+  case .notSupported: return Failure(.unsupported, "\(what): \(said)")
   case .invalidVirtualMachineStateTransition: return Failure(.refused, "\(what): \(said)")
   default: return Failure(.system, "\(what): \(said)")
   }

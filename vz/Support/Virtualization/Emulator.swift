@@ -13,6 +13,8 @@ final class Emulator: @unchecked Sendable {
   private let lifeline = Pipe()
   private var monitor: UnixStream?
   private let lock = NSLock()
+  private var relays: [FrameRelay] = []
+  private var hasVsock: Bool { !configuration.socketDevices.isEmpty }
 
   init(_ configuration: VZVirtualMachineConfiguration) {
     self.configuration = configuration
@@ -20,13 +22,16 @@ final class Emulator: @unchecked Sendable {
     vsockPath = folder.appendingPathComponent("vsock").path
   }
 
-  func start() throws {
+  /// From a saved state, the machine is paused.
+  func start(from saved: URL? = nil) throws {
     try startGuardian()
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
     do {
-      try startVsock()
-      try startQemu()
+      if hasVsock { try startVsock() }
+      relays = try configuration.networkDevices.enumerated().compactMap(relay)
+      try startQemu(saved.map(incoming) ?? [])
       try openMonitor()
+      if saved != nil { try awaitStatus("query-status", "paused", failed: "shutdown") }
     } catch {
       kill()
       cleanUp()
@@ -34,9 +39,33 @@ final class Emulator: @unchecked Sendable {
     }
   }
 
-  private func startQemu() throws {
+  /// Post-condition: the file holds the state of the machine, which is paused and stays so.
+  func save(to file: URL) throws {
+    try Data(SavedState.heading(configuration).utf8).write(to: file)
+    try ask("migrate", ["uri": "exec:cat >> \(quoted(file))"])
+    try awaitStatus("query-migrate", "completed", failed: "failed")
+  }
+
+  private func incoming(_ file: URL) -> [String] {
+    let offset = SavedState.heading(configuration).utf8.count + 1
+    return ["-S", "-incoming", "exec:tail -c +\(offset) \(quoted(file))"]
+  }
+
+  private func awaitStatus(_ command: String, _ wanted: String, failed: String) throws {
+    while true {
+      let answer = try ask(command)
+      if answer.contains("\"status\": \"\(wanted)\"") { return }
+      if answer.contains("\"status\": \"\(failed)\"") { throw VZError(.internalError, answer) }
+      usleep(20_000)
+    }
+  }
+
+  /// For a shell, which QEMU gives such commands to.
+  private func quoted(_ file: URL) -> String { "'" + file.path.replacingOccurrences(of: "'", with: "'\\''") + "'" }
+
+  private func startQemu(_ more: [String]) throws {
     qemu.executableURL = URL(fileURLWithPath: "/usr/bin/qemu-system-x86_64")
-    qemu.arguments = arguments()
+    qemu.arguments = arguments() + more
     qemu.standardInput = FileHandle.nullDevice
     qemu.terminationHandler = { process in
       self.cleanUp()
@@ -59,6 +88,7 @@ final class Emulator: @unchecked Sendable {
   }
 
   private func cleanUp() {
+    for relay in relays { relay.close() }
     if vsock.isRunning { Foundation.kill(vsock.processIdentifier, SIGKILL) }  // it stays at SIGTERM
     try? FileManager.default.removeItem(at: folder)  // it may be gone
   }
@@ -68,13 +98,14 @@ final class Emulator: @unchecked Sendable {
   }
 
   /// One command of QEMU's monitor protocol, to its answer.
-  func ask(_ command: String, _ arguments: [String: String] = [:]) throws {
+  @discardableResult
+  func ask(_ command: String, _ arguments: [String: String] = [:]) throws -> String {
     lock.lock()
     defer { lock.unlock() }
     let request = try JSONSerialization.data(withJSONObject: ["execute": command, "arguments": arguments])
     try monitor?.write(String(decoding: request, as: UTF8.self) + "\n")
     while let line = try monitor?.line() {
-      if line.contains("\"return\"") { return }
+      if line.contains("\"return\"") { return line }
       if line.contains("\"error\"") { throw VZError(.internalError, line) }
     }
     throw VZError(.internalError, "The virtual machine has gone.")
@@ -106,7 +137,7 @@ final class Emulator: @unchecked Sendable {
 
   private func waitFor(_ name: String) throws {
     for _ in 0..<500 where !FileManager.default.fileExists(atPath: path(name)) {
-      guard vsock.isRunning, name == "vhost" || qemu.isRunning else { break }
+      guard name == "vhost" ? vsock.isRunning : qemu.isRunning else { break }
       usleep(10_000)
     }
     guard FileManager.default.fileExists(atPath: path(name)) else {
@@ -124,10 +155,11 @@ final class Emulator: @unchecked Sendable {
       "-accel", "tcg,thread=multi", "-cpu", "max,la57=off", "-smp", "\(configuration.cpuCount)",
       "-m", memory, "-object", "memory-backend-memfd,id=ram,size=\(memory),share=on",
       "-qmp", "unix:\(path("monitor")),server=on,wait=off",
-      "-chardev", "socket,id=vsock,path=\(path("vhost"))",
-      "-device", "vhost-user-vsock-pci,chardev=vsock",
       "-object", "rng-builtin,id=rng0", "-device", "virtio-rng-pci,rng=rng0", "-device", "virtio-balloon-pci",
     ]
+    if hasVsock {
+      all += ["-chardev", "socket,id=vsock,path=\(path("vhost"))", "-device", "vhost-user-vsock-pci,chardev=vsock"]
+    }
     if let loader = configuration.bootLoader as? VZLinuxBootLoader {
       all += ["-kernel", loader.kernelURL.path, "-append", loader.commandLine]
       if let initrd = loader.initialRamdiskURL { all += ["-initrd", initrd.path] }
@@ -158,7 +190,18 @@ final class Emulator: @unchecked Sendable {
   private func network(_ index: Int, _ device: VZNetworkDeviceConfiguration) -> [String] {
     guard let nic = device as? VZVirtioNetworkDeviceConfiguration else { return [] }
     let card = ["-device", "virtio-net-pci,netdev=net\(index),romfile=,mac=\(nic.macAddress.string)"]
+    if nic.attachment is VZFileHandleNetworkDeviceAttachment {
+      let (local, remote) = (path("net\(index)"), path("peer\(index)"))
+      let ends = "local.type=unix,local.path=\(local),remote.type=unix,remote.path=\(remote)"
+      return ["-netdev", "dgram,id=net\(index),\(ends)"] + card
+    }
     guard nic.attachment is VZNATNetworkDeviceAttachment else { return [] }
     return ["-netdev", "user,id=net\(index)"] + card
+  }
+
+  private func relay(_ index: Int, _ device: VZNetworkDeviceConfiguration) throws -> FrameRelay? {
+    let attachment = (device as? VZVirtioNetworkDeviceConfiguration)?.attachment
+    guard let frames = attachment as? VZFileHandleNetworkDeviceAttachment else { return nil }
+    return try FrameRelay(frames.fileHandle.fileDescriptor, own: path("peer\(index)"), qemu: path("net\(index)"))
   }
 }

@@ -56,24 +56,40 @@ public class VZVirtualMachine: @unchecked Sendable {
 
   public func saveMachineStateTo(url: URL, completionHandler: @escaping ((any Error)?) -> Void) {
     guard state == .paused else { return completionHandler(wrong(.saving)) }
-    // QEMU cannot: its vsock device does not migrate.
-    completionHandler(VZError(.notSupported, "Saving is not supported here."))
+    do {
+      try configuration.validateSaveRestoreSupport()
+    } catch {
+      return completionHandler(error)
+    }
+    state = .saving
+    work({ try self.emulator?.save(to: url) }) { error in
+      self.state = .paused
+      completionHandler(error)
+    }
   }
 
   public func restoreMachineStateFrom(url: URL, completionHandler: @escaping ((any Error)?) -> Void) {
     guard state == .stopped else { return completionHandler(wrong(.restoring)) }
-    completionHandler(VZError(.restore, "The saved state cannot be restored: invalid argument."))
+    guard SavedState.fits(configuration, url) else {
+      return completionHandler(VZError(.restore, "The saved state cannot be restored: invalid argument."))
+    }
+    launch(from: url, through: .restoring, to: .paused) { result in
+      if case .failure(let error) = result { completionHandler(error) } else { completionHandler(nil) }
+    }
   }
 
-  private func launch(_ finish: @escaping Finish) {
-    guard state == .stopped else { return finish(.failure(wrong(.running))) }
-    state = .starting
+  private func launch(
+    from saved: URL? = nil, through: State = .starting, to reached: State = .running, _ finish: @escaping Finish
+  ) {
+    guard state == .stopped else { return finish(.failure(wrong(reached))) }
+    state = through
     let emulator = Emulator(configuration)
     emulator.onEnd = { status in self.queue.async { self.hasEnded(status) } }
     self.emulator = emulator
-    work({ try emulator.start() }) { error in
-      self.state = error == nil ? .running : .error
-      if error == nil { self.socketDevices = [VZVirtioSocketDevice(emulator.vsockPath, self.queue)] }
+    work({ try emulator.start(from: saved) }) { error in
+      self.state = error == nil ? reached : .error
+      let hasSocket = error == nil && !self.configuration.socketDevices.isEmpty
+      self.socketDevices = hasSocket ? [VZVirtioSocketDevice(emulator.vsockPath, self.queue)] : []
       finish(error.map { .failure($0) } ?? .success(()))
     }
   }
