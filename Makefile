@@ -5,7 +5,7 @@ SHELL := /bin/bash
 BUN := $(CURDIR)/scripts/bun
 export EMBER_BUILD_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ember-build
 
-.PHONY: vz vsock-device test-kvm test-vz docs help setup guest build build-all build-lib demo test test-quick lint format bench clean
+.PHONY: sbom deb vz vsock-device test-kvm test-vz docs help setup guest build build-all build-lib demo test test-quick lint format bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -33,6 +33,12 @@ build-all: guest ## Build all four executables: dist/ember-{linux,darwin}-{x64,a
 
 build-lib: guest ## Build the npm package: dist/npm
 	@$(BUN) scripts/build-lib.ts
+
+sbom: guest ## List what is compiled in: dist/ember.cdx.json (CycloneDX)
+	@$(BUN) scripts/sbom.ts
+
+deb: build-all sbom ## Build the Debian packages: dist/ember_VERSION_{amd64,arm64}.deb
+	@scripts/deb amd64 && scripts/deb arm64
 
 demo: build ## Show what ember does, on this machine
 	@scripts/demo

@@ -168,6 +168,8 @@ public class VZVirtualMachineConfiguration {
     guard (Self.minimumAllowedCPUCount...Self.maximumAllowedCPUCount).contains(cpuCount) else {
       throw invalid("The CPU count is out of range.")
     }
+    // QEMU would need a server beside it: nothing is shared here, and that is said.
+    guard directorySharingDevices.isEmpty else { throw VZError(.notSupported, "Folders cannot be shared here.") }
     let memory = Self.minimumAllowedMemorySize...Self.maximumAllowedMemorySize
     guard memory.contains(memorySize), memorySize % (1 << 20) == 0 else {
       throw invalid("The memory size is out of range.")
