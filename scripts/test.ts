@@ -55,6 +55,7 @@ const suites: readonly Suite[] = [
     count: countBun,
   },
   { name: "end to end", command: [bun, "test", "--timeout=600000", "test/e2e"], count: countBun },
+  { name: "packages", command: [bun, "test", "--timeout=120000", "test/packaging"], count: countBun },
   { name: "ember-vz", command: [join(root, "scripts/vz"), "test"], count: countSwift },
   {
     name: "macOS on this host",

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { EmberError } from "../errors/ember-error.ts";
 import type { Installation } from "../installation.ts";
+import { formatAddress4 } from "../network/ipv4.ts";
 import { getVm, listVms, type VmRecord } from "../state/vms.ts";
 import type { VmDetails, VmStats, VmSummary } from "../types.ts";
 import { withAgent } from "./agent.ts";
@@ -29,10 +30,25 @@ export async function listSummaries(
 export async function inspectVm(installation: Installation, name: string): Promise<VmDetails> {
   const vm = getVm(installation.db, name);
   const context = await viewContext(installation, vm.forkedFrom === null ? [] : listVms(installation.db));
-  return toDetails(vm, context, {
+  const details = toDetails(vm, context, {
     diskPath: (await installation.storageDriver()).locate({ vmId: vm.id }).path,
     folder: installation.paths.vmFolder(vm.id),
   });
+  const guestIp = await seenAddress(installation, vm);
+  return guestIp === undefined ? details : { ...details, network: { ...details.network, guestIp } };
+}
+
+/**
+ * Where the host has seen the VM, when it is not at the address that it was given: a guest's own system may ask the
+ * network for another. Undefined where VMs are alone in their network.
+ */
+async function seenAddress(installation: Installation, vm: VmRecord): Promise<string | undefined> {
+  const { surroundings } = await installation.network();
+  if (surroundings === undefined || vm.networkMode === "none" || statusOf(vm) !== "running") return undefined;
+  const { holders } = await surroundings();
+  if (holders.get(vm.blockBase) === vm.mac) return undefined;
+  const seen = Array.from(holders).find(([, mac]) => mac === vm.mac);
+  return seen === undefined ? undefined : formatAddress4(seen[0]);
 }
 
 async function viewContext(installation: Installation, vms: readonly VmRecord[]): Promise<ViewContext> {

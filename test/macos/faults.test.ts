@@ -70,6 +70,17 @@ describe("init", () => {
     rmSync(folder, { recursive: true });
   });
 
+  test("names an ember-vz that is missing, and where it comes from", async () => {
+    await using ember = new TestInstallation();
+    const env = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" };
+    const refused = await ember.run(["init", "--hypervisor", "vz"], { env });
+    expect(refused.status).not.toBe(0);
+    expect(refused.stderr).toContain("'ember-vz' is not installed");
+    expect(refused.stderr).toContain("brew reinstall ember");
+    const doctor = await ember.run(["doctor"], { env });
+    expect(doctor.stdout).toContain("'ember-vz' is not installed");
+  });
+
   test("says why QEMU takes ember-vz's place", async () => {
     set("codesign", "unsigned");
     await using ember = new TestInstallation();
@@ -126,6 +137,16 @@ describe("a VM", () => {
     await ember.ok(["vm", "start", "web"]);
     expect(await address()).toBe("192.168.64.254");
   }, 120_000);
+
+  test("that took another address by itself is shown at that", async () => {
+    const mac = /"mac": ?"([0-9a-f:]+)"/.exec(
+      await ember.ok(["vm", "inspect", "web", "--format", "json"]),
+    )?.[1];
+    set("arp", `? (192.168.64.77) at ${mac?.replace(/\b0/g, "")} on bridge100 ifscope [bridge]\n`);
+    expect(await address()).toBe("192.168.64.77");
+    rmSync(join(standins, "arp"));
+    expect(await address()).toBe("192.168.64.254");
+  });
 
   test("whose ember-vz is killed has lost its power: it is noticed, and nothing is left of it", async () => {
     for (const pid of hypervisorsOf(ember.stateDir)) process.kill(pid, "SIGKILL");

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setToolEnvironment } from "../../src/host/tools.ts";
+import { explainSkopeo } from "../../src/image/skopeo/failure.ts";
 import { parseNetwork4 } from "../../src/network/ipv4.ts";
 import { createVmnet } from "../../src/network/vmnet/driver.ts";
 import { networkContract, vmOn } from "../contract/network.ts";
@@ -66,6 +67,13 @@ describe("a VPN", () => {
     expect(guest.resolvers[0]).toBe("10.199.0.1");
     expect(notices).toEqual([]);
   });
+});
+
+test("'no route to host' on the local network is told with where macOS allows it", () => {
+  const stderr = 'time="..." level=fatal msg="dial tcp 192.168.1.9:5000: connect: no route to host"';
+  const error = explainSkopeo(stderr, { what: "192.168.1.9:5000/web", registry: "192.168.1.9:5000" });
+  expect(error.message).toContain("no route to host");
+  expect(error.hint).toContain("Privacy & Security > Local Network");
 });
 
 test("a VM without a way out has no interface, but its ports", async () => {
