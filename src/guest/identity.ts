@@ -33,7 +33,7 @@ export interface GuestIdentity {
     /** The private half of the host key that clients have pinned. */
     readonly hostKey: string;
     readonly authorizedKeys: readonly string[];
-    /** "vsock:PORT" where the hypervisor asks for the guest's services, which it publishes. */
+    /** "vsock:PORT" where the hypervisor asks for the guest's services, which it publishes, and for the guest's end. */
     readonly publish?: string;
   };
   readonly process: GuestProcess;

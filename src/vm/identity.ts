@@ -28,7 +28,7 @@ export function identityOf(
       listen: [capabilities.agentTransport === "tcp" ? `tcp:${agentGuestPort}` : `vsock:${agentGuestPort}`],
       hostKey: vm.hostKey,
       authorizedKeys: [clientPublicKey, ...vm.authorizedKeys],
-      ...(nic.kind === "vmnet" && nic.forwards.length > 0 ? { publish: `vsock:${publishGuestPort}` } : {}),
+      ...(nic.kind === "vmnet" ? { publish: `vsock:${publishGuestPort}` } : {}),
     },
     process: {
       mode: "auto",

@@ -60,8 +60,8 @@ func Run(spec Spec, out *console.Console) error {
 	if err := listen(id, server); err != nil {
 		return err
 	}
-	if err := listenForPublished(id); err != nil {
-		out.Printf("ports are not published: %v", err)
+	if err := listenForHost(id, shutdown); err != nil {
+		out.Printf("the hypervisor is not listened to: %v", err)
 	}
 	for _, doubt := range agent.Doubts(id.Agent.Listen) {
 		out.Printf("%s", doubt)
@@ -83,8 +83,8 @@ func listen(id *identity.Identity, server *agent.Server) error {
 	return nil
 }
 
-// listenForPublished serves the ports that the host publishes. Without it the guest is still of use.
-func listenForPublished(id *identity.Identity) error {
+// listenForHost serves what the hypervisor asks for. Without it the guest is still of use.
+func listenForHost(id *identity.Identity, shutdown *power.Shutdown) error {
 	if id.Agent.Publish == "" {
 		return nil
 	}
@@ -96,8 +96,9 @@ func listenForPublished(id *identity.Identity) error {
 	if id.Network != nil {
 		address = id.Network.Address.Addr()
 	}
+	powerOff := func() { shutdown.Run(stopTimeout, false) }
 	for _, listener := range listeners {
-		go publish.New(address).Serve(listener)
+		go publish.New(address, powerOff).Serve(listener)
 	}
 	return nil
 }

@@ -65,7 +65,7 @@ type Agent struct {
 	Listen         []string `json:"listen"`
 	HostKey        string   `json:"hostKey"`
 	AuthorizedKeys []string `json:"authorizedKeys"`
-	// Publish is where the host asks for the guest's services, or empty.
+	// Publish is where the hypervisor asks for the guest's services, and for its end, or empty.
 	Publish string `json:"publish"`
 }
 

@@ -38,12 +38,20 @@ func (l claimed) Accept() (net.Conn, error) {
 
 func serve(t *testing.T, peer string) func() *net.TCPConn {
 	t.Helper()
+	connect, _ := serveAndStop(t, peer)
+	return connect
+}
+
+// serveAndStop also returns what is closed once the guest is told to turn itself off.
+func serveAndStop(t *testing.T, peer string) (func() *net.TCPConn, chan struct{}) {
+	t.Helper()
+	stopped := make(chan struct{})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = listener.Close() })
-	go New(netip.Addr{}).Serve(claimed{listener, peer})
+	go New(netip.Addr{}, func() { close(stopped) }).Serve(claimed{listener, peer})
 	return func() *net.TCPConn {
 		conn, err := net.Dial("tcp", listener.Addr().String())
 		if err != nil {
@@ -52,7 +60,28 @@ func serve(t *testing.T, peer string) func() *net.TCPConn {
 		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
 		t.Cleanup(func() { _ = conn.Close() })
 		return conn.(*net.TCPConn)
+	}, stopped
+}
+
+func TestTheHostTurnsTheGuestOffAndNobodyElseDoes(t *testing.T) {
+	connect, stopped := serveAndStop(t, "3:1024")
+	guest := connect()
+	_, _ = io.WriteString(guest, "stop\n")
+	if said, _ := io.ReadAll(guest); len(said) != 0 {
+		t.Errorf("%q", said)
 	}
+	select {
+	case <-stopped:
+		t.Error("a program of the guest has turned it off")
+	default:
+	}
+	connect, stopped = serveAndStop(t, "2:1024")
+	host := connect()
+	_, _ = io.WriteString(host, "stop\n")
+	if said, _ := io.ReadAll(host); string(said) != "OK\n" {
+		t.Errorf("%q", said)
+	}
+	<-stopped
 }
 
 func port(address net.Addr) string {
@@ -159,7 +188,7 @@ func TestOnlyTheHostIsServed(t *testing.T) {
 }
 
 func TestAGuestWithANetworkKeepsItsLoopbackToItself(t *testing.T) {
-	if got := New(netip.MustParseAddr("192.168.64.9")).Address.String(); got != "192.168.64.9" {
+	if got := New(netip.MustParseAddr("192.168.64.9"), nil).Address.String(); got != "192.168.64.9" {
 		t.Error(got)
 	}
 }

@@ -5,7 +5,8 @@
 // The host says "tcp PORT" or "udp PORT" on one line and is answered "OK", or
 // "NO" and the reason. Both ways, pieces follow: two bytes of length (big
 // endian), and so many bytes. For udp each is a datagram; for tcp, one of no
-// length ends what its side says.
+// length ends what its side says. "stop" turns the guest off in order: not
+// every kernel hears the virtual machine's power button.
 package publish
 
 import (
@@ -17,6 +18,8 @@ import (
 	"strings"
 	"time"
 )
+
+const stopRequest = "stop"
 
 const (
 	mostConnections = 1024
@@ -36,15 +39,17 @@ type Server struct {
 	// network, so that what listens on loopback only stays the guest's own.
 	Address netip.Addr
 
-	slots chan struct{}
+	powerOff func()
+	slots    chan struct{}
 }
 
-// New makes a server for a guest with that address; an invalid one stands for a guest without a network.
-func New(address netip.Addr) *Server {
+// New makes a server for a guest with that address; an invalid one stands for
+// a guest without a network. powerOff returns when the guest is going down.
+func New(address netip.Addr, powerOff func()) *Server {
 	if !address.IsValid() {
 		address = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	}
-	return &Server{Address: address, slots: make(chan struct{}, mostConnections)}
+	return &Server{Address: address, powerOff: powerOff, slots: make(chan struct{}, mostConnections)}
 }
 
 // Serve returns when the listener is closed.
@@ -72,6 +77,12 @@ func (s *Server) handle(host net.Conn) {
 	network, port, err := readRequest(host)
 	if err != nil {
 		refuse(host, err)
+		return
+	}
+	if network == stopRequest {
+		_, _ = io.WriteString(host, "OK\n") // it learns of the end in any case
+		_ = host.Close()
+		s.powerOff()
 		return
 	}
 	target := netip.AddrPortFrom(s.Address, port).String()
@@ -109,6 +120,9 @@ func readRequest(host io.Reader) (network string, port uint16, err error) {
 		if line = append(line, one[0]); len(line) > lineLimit {
 			return "", 0, fmt.Errorf("the request is too long")
 		}
+	}
+	if string(line) == stopRequest {
+		return stopRequest, 0, nil
 	}
 	network, number, _ := strings.Cut(string(line), " ")
 	parsed, err := strconv.ParseUint(number, 10, 16)

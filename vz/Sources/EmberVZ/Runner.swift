@@ -37,17 +37,36 @@ public final class Runner {
     if let failure { throw failure }
   }
 
-  /// SIGTERM: the power button, and the power itself once the guest's time is up.
+  /// SIGTERM: the agent, else the power button, and the power itself once the guest's time is up.
   public func shutDown() async {
     guard let machine else { return }
     if machine.state == .paused { try? await machine.resume() }  // a paused guest can do nothing
-    do {
-      try machine.requestStop()
-      try await Task.sleep(nanoseconds: UInt64(graceSeconds * 1e9))
-    } catch {
-      // It cannot be asked: there is nothing to wait for.
-    }
+    let deadline = Task { try? await Task.sleep(nanoseconds: UInt64(graceSeconds * 1e9)) }
+    if await asked(machine) { await deadline.value }  // else there is nothing to wait for
+    deadline.cancel()
     if end == nil { try? await machine.stop() }
+  }
+
+  private func asked(_ machine: any Machine) async -> Bool {
+    if options.spec.vsock, await agentHears(machine) { return true }
+    return (try? machine.requestStop()) != nil
+  }
+
+  /// Not waited for for ever: a guest may take the connection and say nothing.
+  private func agentHears(_ machine: any Machine) async -> Bool {
+    let limit = UInt64(graceSeconds / 2 * 1e9)
+    return await withCheckedContinuation { continuation in
+      var answer: CheckedContinuation<Bool, Never>? = continuation
+      func settle(_ heard: Bool) {
+        answer?.resume(returning: heard)
+        answer = nil
+      }
+      Task { @MainActor in settle((try? await GuestService.stop(machine)) != nil) }
+      Task { @MainActor in
+        try? await Task.sleep(nanoseconds: limit)
+        settle(false)
+      }
+    }
   }
 
   /// SIGUSR1.
