@@ -157,6 +157,17 @@ describe("a VM", () => {
     await ember.ok(["vm", "stop", "web"]);
   }, 120_000);
 
+  test("whose ember-vz is asked to end, as at logout, turns itself off in order", async () => {
+    await ember.ok(["vm", "start", "web"]);
+    await ember.ok(["exec", "web", "--", "sh", "-c", "echo kept > /root/unsynced"]);
+    for (const pid of hypervisorsOf(ember.stateDir)) process.kill(pid, "SIGTERM");
+    await wait(() => hypervisorsOf(ember.stateDir).length === 0);
+    expect(await ember.json(["vm", "list"])).toMatchObject([{ name: "web", status: "stopped" }]);
+    await ember.ok(["vm", "start", "web"]);
+    expect(await ember.ok(["exec", "web", "--", "cat", "/root/unsynced"])).toBe("kept");
+    await ember.ok(["vm", "stop", "web"]);
+  }, 120_000);
+
   test("with more processors or memory than the host has is refused by the numbers", async () => {
     const create = (...flags: string[]) =>
       ember.run(["vm", "create", "big", "--image", "busybox", "--no-start", ...flags]);

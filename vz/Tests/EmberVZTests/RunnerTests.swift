@@ -110,4 +110,22 @@ final class RunnerTests: XCTestCase {
       XCTAssertEqual(try JSONDecoder().decode(Report.self, from: line).code, code.rawValue)
     }
   }
+
+  func testTheAgentIsAskedBeforeTheButtonIsPressed() async throws {
+    var ends: [Int32] = [0, 0]
+    XCTAssertEqual(socketpair(AF_UNIX, streamType, 0, &ends), 0)
+    framework.machine.guestDescriptor = ends[0]
+    options.spec.vsock = true
+    let agent = Task { [end = ends[1]] in
+      let request = await offMain { try? Stream.line(end, limit: 32) }
+      try Stream.write(end, "OK\n".utf8)
+      await MainActor.run { self.framework.machine.end(nil) }
+      return request
+    }
+    try await running { await $0.shutDown() }
+    let request = try await agent.value
+    XCTAssertEqual(request, "stop")
+    XCTAssertEqual(framework.machine.calls, ["start", "connect \(publishPort)"])
+    close(ends[1])
+  }
 }
