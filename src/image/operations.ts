@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { EmberError } from "../errors/ember-error.ts";
 import type { Installation } from "../installation.ts";
 import { recordEvent } from "../state/events.ts";
@@ -11,10 +12,12 @@ import {
 } from "../state/images.ts";
 import type { Operation, OperationData, Step } from "../state/journal.ts";
 import type { TaskOptions } from "../types.ts";
+import { blobsOf, dropLayers, keepLayers, layerCacheOf } from "./layer-cache.ts";
 import { type LayerProgress, type WrittenDisk, writeLayers } from "./layers.ts";
 import { retiredName } from "./names.ts";
 import type { FetchedImage, ImageOrigin } from "./origins/origin.ts";
-import { makeWorkplace, removeWorkplace } from "./workplace.ts";
+import { layoutName } from "./skopeo/skopeo.ts";
+import { makeWorkplace, removeWorkplace, workplaceOf } from "./workplace.ts";
 
 type ImageStep = Step<Installation>;
 
@@ -52,10 +55,10 @@ function fetchStep(made: Made): ImageStep {
     run: async (installation, data) => {
       const { origin, task } = present(made.image);
       const folder = await makeWorkplace(installation.paths.stateDir, imageIdOf(data));
-      made.fetched = await origin.fetch(folder, task);
+      made.fetched = await origin.fetch(folder, task, layerCacheOf(installation.paths.stateDir));
       return undefined;
     },
-    undo: async (installation, data) => removeWorkplace(installation.paths.stateDir, imageIdOf(data)),
+    undo: tidy,
   };
 }
 
@@ -70,7 +73,9 @@ function diskStep(made: Made): ImageStep {
       try {
         made.disk = await writeLayers({ layers: present(made.fetched).layers, target, signal, onProgress });
       } catch (error) {
-        throw error instanceof EmberError && error.code === "disk-full" ? noRoom(name, error) : error;
+        if (!(error instanceof EmberError)) throw error;
+        if (damage.includes(error.code)) forgetDamaged(installation, made);
+        throw error.code === "disk-full" ? noRoom(name, error) : error;
       }
       return undefined;
     },
@@ -103,10 +108,28 @@ async function removeDisk(installation: Installation, data: OperationData): Prom
 const tidyStep: ImageStep = {
   name: "tidy",
   run: async (installation, data) => {
-    await removeWorkplace(installation.paths.stateDir, imageIdOf(data));
+    await tidy(installation, data);
     return undefined;
   },
 };
+
+/** Layers that came whole are kept, whatever became of the image. */
+async function tidy({ paths }: Installation, data: OperationData): Promise<void> {
+  const folder = workplaceOf(paths.stateDir, imageIdOf(data));
+  keepLayers(layerCacheOf(paths.stateDir), join(folder, layoutName));
+  await removeWorkplace(paths.stateDir, imageIdOf(data));
+}
+
+/** What is wrong with layers themselves; the digest is only compared at the end of each. */
+const damage: readonly string[] = ["verification-failed", "image-invalid"];
+
+/** Neither in the cache nor where they would be taken into it from: they are fetched again. */
+function forgetDamaged({ paths }: Installation, made: Made): void {
+  const image = present(made.image);
+  const digests = present(made.fetched).layers.flatMap(({ digest }) => digest ?? []);
+  dropLayers(layerCacheOf(paths.stateDir), digests);
+  dropLayers(blobsOf(join(workplaceOf(paths.stateDir, image.id), layoutName)), digests);
+}
 
 function recordStep(made: Made): ImageStep {
   return {

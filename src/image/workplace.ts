@@ -10,18 +10,23 @@ export function workplacesOf(stateDir: string): string {
   return join(stateDir, "fetch");
 }
 
+/** See `makeWorkplace`; it need not be there. */
+export function workplaceOf(stateDir: string, imageId: string): string {
+  return join(workplacesOf(stateDir), imageId);
+}
+
 /** A private, empty folder for fetching that image. */
 export async function makeWorkplace(stateDir: string, imageId: string): Promise<string> {
   await removeWorkplace(stateDir, imageId);
   ensurePrivateFolder(workplacesOf(stateDir));
-  const folder = join(workplacesOf(stateDir), imageId);
+  const folder = workplaceOf(stateDir, imageId);
   ensurePrivateFolder(folder);
   return folder;
 }
 
 /** Post-condition: the folder is gone, and with the last one the folder that held it. Idempotent. */
 export async function removeWorkplace(stateDir: string, imageId: string): Promise<void> {
-  await removeTree(join(workplacesOf(stateDir), imageId));
+  await removeTree(workplaceOf(stateDir, imageId));
   try {
     rmdirSync(workplacesOf(stateDir));
   } catch (error) {

@@ -101,7 +101,7 @@ export const deinitOperation: Operation<Installation> = {
       name: "files",
       run: async (installation, data) => {
         const { stateDir, kernelsDir, runtimeDir } = installation.paths;
-        const bulk = ["cache", "ssh", "vms"].map((name) => join(stateDir, name));
+        const bulk = ["cache", "layers", "ssh", "vms"].map((name) => join(stateDir, name));
         for (const folder of purged(data) ? [runtimeDir, kernelsDir, ...bulk] : [runtimeDir]) {
           rmSync(folder, { recursive: true, force: true });
         }

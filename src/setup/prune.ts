@@ -1,6 +1,7 @@
 import { readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { ImageApi, KernelApi } from "../api.ts";
+import { layerCacheOf, pruneLayers } from "../image/layer-cache.ts";
 import type { Installation } from "../installation.ts";
 import { listImages } from "../state/images.ts";
 import { vmsOfImage, vmsOfKernel } from "../state/vms.ts";
@@ -37,7 +38,8 @@ async function pruneCache(installation: Installation): Promise<{ files: number; 
     const { cacheDir } = installation.paths;
     const total = measure(cacheDir);
     rmSync(cacheDir, { recursive: true, force: true });
-    return total;
+    const layers = pruneLayers(layerCacheOf(installation.paths.stateDir), 0);
+    return { files: total.files + layers.files, bytes: total.bytes + layers.bytes };
   });
 }
 

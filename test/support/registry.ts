@@ -57,6 +57,13 @@ export class TestRegistry implements AsyncDisposable {
     if (result.status !== 0) throw new Error(`skopeo failed: ${result.stderr}`);
   }
 
+  /** Loses a blob: whoever asks for it from now on gets none. */
+  forget(digest: string): void {
+    const hex = digest.replace("sha256:", "");
+    const blobs = join(this.#folder, "data/docker/registry/v2/blobs/sha256");
+    rmSync(join(blobs, hex.slice(0, 2), hex), { recursive: true });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#process.exitCode === null && this.#process.signalCode === null) {
       const ended = new Promise((resolve) => this.#process.once("exit", resolve));

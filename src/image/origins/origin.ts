@@ -25,7 +25,7 @@ export interface ImageOrigin {
   identify(task: TaskOptions): Promise<ImageIdentity | undefined>;
   /**
    * Brings the image here. `folder` is empty, private, and removed when the image was made or when that failed. Nothing
-   * that it started writes there any more when it returns or throws.
+   * that it started writes there any more when it returns or throws. `layerCache` is the folder of the layers that are kept.
    */
-  fetch(folder: string, task: TaskOptions): Promise<FetchedImage>;
+  fetch(folder: string, task: TaskOptions, layerCache: string): Promise<FetchedImage>;
 }

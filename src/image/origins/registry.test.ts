@@ -174,7 +174,7 @@ describe.skipIf(skip)("a registry", () => {
     const folder = join(workshop.home, `with space:and colon ${"long".repeat(35)}`);
     const request = registryOptions(`${registry.host}/path:1`);
     Bun.spawnSync(["mkdir", folder]);
-    const image = await request.fetch(folder, {});
+    const image = await request.fetch(folder, {}, join(workshop.home, "layers"));
     expect(image.layers).toHaveLength(1);
   });
 

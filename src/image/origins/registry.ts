@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { EmberError } from "../../errors/ember-error.ts";
 import type { TaskOptions } from "../../types.ts";
+import { takeLayers } from "../layer-cache.ts";
 import { digestOf } from "../oci/blobs.ts";
 import { readLayout } from "../oci/layout.ts";
 import { parseJson } from "../oci/parse.ts";
@@ -43,14 +44,22 @@ export function registryOrigin(reference: RegistryReference, options: RegistryOp
       task.onProgress?.({ step: `asking ${reference.registry}` });
       return await find(task.signal);
     },
-    fetch: async (folder, task) =>
-      await fetchImage(reference, options, await find(task.signal), folder, task),
+    fetch: async (folder, task, layerCache) =>
+      await fetchImage(
+        skopeoSource(reference, (await find(task.signal)).digest, options),
+        await find(task.signal),
+        folder,
+        {
+          ...task,
+          layerCache,
+        },
+      ),
   };
 }
 
 interface FoundManifest extends ImageIdentity {
-  /** Of all layers; undefined when the registry gave only an index that leads to it. */
-  readonly layerBytes: number | undefined;
+  /** Undefined when the registry gave only an index that leads to it. */
+  readonly layers: Layers | undefined;
 }
 
 /** Follows indexes to the manifest for the platform. */
@@ -66,7 +75,8 @@ async function findManifest(
     digest = checkedDigest(reference, bytes, digest);
     const manifest = readManifest(reference, bytes);
     if (!Array.isArray(manifest.manifests) && !isIndexType(manifest.mediaType)) {
-      return { digest, architecture: options.platform.architecture, layerBytes: layerBytesOf(bytes) };
+      const { layers } = parseJson(bytes, manifestSchema, "the manifest");
+      return { digest, architecture: options.platform.architecture, layers };
     }
     const entries = parseJson(bytes, indexSchema, `the index of '${what}'`).manifests;
     const [best] = entriesFor(entries, options.platform);
@@ -78,7 +88,7 @@ async function findManifest(
     }
     digest = best.digest;
     if (best.mediaType !== "" && !isIndexType(best.mediaType)) {
-      return { digest, architecture: options.platform.architecture, layerBytes: undefined };
+      return { digest, architecture: options.platform.architecture, layers: undefined };
     }
   }
   throw notAManifest(reference, "there are too many indexes in each other");
@@ -122,11 +132,6 @@ function readManifest(
   throw notAManifest(reference, "it is of no known kind");
 }
 
-function layerBytesOf(bytes: Buffer): number {
-  const { layers } = parseJson(bytes, manifestSchema, "the manifest");
-  return layers.reduce((sum, layer) => sum + layer.size, 0);
-}
-
 function notAManifest(reference: RegistryReference, detail: string): EmberError {
   return new EmberError(
     "registry-failed",
@@ -136,32 +141,40 @@ function notAManifest(reference: RegistryReference, detail: string): EmberError 
 }
 
 async function fetchImage(
-  reference: RegistryReference,
-  options: RegistryOptions,
+  source: SkopeoSource,
   found: FoundManifest,
   folder: string,
-  task: TaskOptions,
+  task: TaskOptions & { readonly layerCache: string },
 ): Promise<FetchedImage> {
-  const source = skopeoSource(reference, found.digest, options);
-  let totalBytes = found.layerBytes;
-  if (totalBytes === undefined && task.onProgress !== undefined) {
-    // Only for a total to show, so beside the download, and a failure is no matter.
-    fetchManifest(source, task.signal).then(
-      (bytes) => {
-        totalBytes = layerBytesOf(bytes);
-      },
-      () => undefined,
-    );
-  }
+  const layers = found.layers ?? (await layersOf(source, task.signal));
+  const layout = join(folder, layoutName);
+  takeLayers(
+    task.layerCache,
+    layout,
+    layers.map(({ digest }) => digest),
+  );
+  const totalBytes = layers.reduce((sum, { size }) => sum + size, 0);
   await copyToLayout(source, folder, { ...task, totalBytes: () => totalBytes });
   const image = await readLayout({
-    folder: join(folder, layoutName),
+    folder: layout,
     tag: layoutTag,
-    platform: options.platform,
-    what: canonicalName(reference),
+    platform: source.platform,
+    what: source.what,
   });
   // The layout's manifest may be a translation of the registry's, which is the one that people know.
   return { ...image, digest: found.digest };
+}
+
+type Layers = readonly { readonly digest: string; readonly size: number }[];
+
+/** Empty when it cannot be told: what is wrong shows when the image is fetched. */
+async function layersOf(source: SkopeoSource, signal: AbortSignal | undefined): Promise<Layers> {
+  try {
+    return parseJson(await fetchManifest(source, signal), manifestSchema, "the manifest").layers;
+  } catch (error) {
+    if (error instanceof EmberError && error.code === "interrupted") throw error;
+    return [];
+  }
 }
 
 function skopeoSource(

@@ -1,0 +1,138 @@
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  setDefaultTimeout,
+  test,
+} from "bun:test";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { file, layer } from "../../test/support/images.ts";
+import { writeLayout } from "../../test/support/layouts.ts";
+import { missingForRegistry, TestRegistry } from "../../test/support/registry.ts";
+import { skipUnless } from "../../test/support/require.ts";
+import { hostArchitecture } from "../guest/binary/architecture.ts";
+import { dropLayers, keepLayers, layerCacheOf, pruneLayers, takeLayers } from "./layer-cache.ts";
+import { Workshop } from "./testing/workshop.ts";
+
+const missing = missingForRegistry();
+const skip = skipUnless("registry", missing === undefined, missing ?? "");
+
+setDefaultTimeout(60_000);
+
+let workshop: Workshop;
+let cache: string;
+beforeEach(async () => {
+  workshop = await Workshop.make();
+  cache = layerCacheOf(workshop.stateDir);
+});
+afterEach(() => workshop[Symbol.dispose]());
+
+const hex = (digit: string): string => digit.repeat(64);
+
+describe("kept layers", () => {
+  const blobs = (layout: string): string => join(layout, "blobs", "sha256");
+  const put = (layout: string, name: string): void => {
+    mkdirSync(blobs(layout), { recursive: true });
+    writeFileSync(join(blobs(layout), name), "content");
+  };
+
+  test("are links, so that they take no room twice and outlive each other", () => {
+    const [first, second] = [join(workshop.home, "first"), join(workshop.home, "second")];
+    put(first, hex("a"));
+    put(first, "oci-put-blob123"); // on its way
+    keepLayers(cache, first);
+    expect(readdirSync(cache)).toEqual([hex("a")]);
+    expect(takeLayers(cache, second, [`sha256:${hex("a")}`, `sha256:${hex("b")}`, "sha256:../x"])).toBe(7);
+    expect(statSync(join(cache, hex("a"))).nlink).toBe(3);
+    expect(pruneLayers(cache, 0)).toMatchObject({ files: 1 });
+    expect(readFileSync(join(blobs(second), hex("a")), "utf8")).toBe("content");
+    expect(readdirSync(cache)).toEqual([]);
+  });
+
+  test("go when they were of no use for long, and at once when they are damaged", () => {
+    const layout = join(workshop.home, "layout");
+    for (const name of [hex("a"), hex("b"), hex("c")]) put(layout, name);
+    keepLayers(cache, layout);
+    const longAgo = new Date(Date.now() - 40 * 86_400_000);
+    utimesSync(join(cache, hex("a")), longAgo, longAgo);
+    expect(pruneLayers(cache, 30 * 86_400_000).files).toBe(1);
+    dropLayers(cache, [`sha256:${hex("b")}`, `sha256:${hex("b")}`]);
+    expect(readdirSync(cache)).toEqual([hex("c")]);
+  });
+
+  test("of nothing are none", () => {
+    keepLayers(cache, join(workshop.home, "absent"));
+    expect(pruneLayers(cache, 0)).toEqual({ files: 0, bytes: 0 });
+    expect(takeLayers(cache, join(workshop.home, "absent"), [`sha256:${hex("a")}`])).toBe(0);
+  });
+});
+
+describe.skipIf(skip)("a pull", () => {
+  const host = `linux/${hostArchitecture()}`;
+  const base = [1, 2].map((number) => layer([file(`base${number}`, `base ${number}`)]));
+  let registry: TestRegistry;
+  beforeAll(async () => {
+    registry = await TestRegistry.start();
+  });
+  afterAll(async () => {
+    await registry[Symbol.asyncDispose]();
+  });
+
+  const pull = (name: string, more: object = {}) =>
+    workshop.images.pull({ reference: `${registry.host}/${name}`, tlsVerify: false, ...more });
+
+  function push(name: string, own: string): string {
+    const layout = join(workshop.home, `layout-${own}`);
+    writeLayout(layout, { layers: [...base, layer([file(own, own)])], platform: host });
+    registry.push(layout, name);
+    return layout;
+  }
+
+  /** The digests of an image's layers, as its layout has them. */
+  function layersOf(layout: string): string[] {
+    const read = (digest: string) =>
+      JSON.parse(readFileSync(join(layout, "blobs/sha256", digest.replace("sha256:", "")), "utf8"));
+    const index = JSON.parse(readFileSync(join(layout, "index.json"), "utf8"));
+    return read(index.manifests[0].digest).layers.map(({ digest }: { digest: string }) => digest);
+  }
+
+  test("of an image that shares layers fetches only what is new", async () => {
+    const layout = push("one:1", "one");
+    push("two:1", "two");
+    await pull("one:1");
+    for (const digest of layersOf(layout).slice(0, 2)) registry.forget(digest);
+    const image = await pull("two:1");
+    expect(image.usedBytes).toBeGreaterThan(0);
+  });
+
+  test("that was interrupted goes on with what it had", async () => {
+    const layout = push("half:1", "half");
+    const abort = new AbortController();
+    const onProgress = ({ step }: { step: string }): void => {
+      if (step.startsWith("writing")) abort.abort();
+    };
+    await expect(pull("half:1", { signal: abort.signal, onProgress })).rejects.toMatchObject({
+      code: "interrupted",
+    });
+    for (const digest of layersOf(layout)) registry.forget(digest);
+    await pull("half:1");
+  });
+
+  test("finds a layer damaged that was kept, says so, and fetches it again the next time", async () => {
+    const layout = push("three:1", "three");
+    push("four:1", "four");
+    await pull("three:1");
+    const [first = ""] = layersOf(layout);
+    const path = join(cache, first.replace("sha256:", ""));
+    const bytes = readFileSync(path);
+    rmSync(path);
+    writeFileSync(path, bytes.subarray(0, -1));
+    const refused = await pull("four:1").catch((error: unknown) => error);
+    expect(refused).toMatchObject({ code: expect.stringMatching(/verification-failed|image-invalid/) });
+    await pull("four:1");
+  });
+});
