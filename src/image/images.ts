@@ -26,9 +26,10 @@ export function createImageApi(installation: Installation, options: ImageApiOpti
     },
     import: async (file, request) => {
       const { makeImage } = await import("./make.ts");
-      const { tarballOrigin } = await import("./origins/tarball.ts");
+      const { localOrigin } = await import("./origins/local.ts");
       const name = checkImageName(request.name);
-      return toSummary(await makeImage(installation, { name, origin: tarballOrigin(file) }, request));
+      const origin = await localOrigin(file, request.signal);
+      return toSummary(await makeImage(installation, { name, origin }, request));
     },
     list: async () => listImages(db).map(toSummary),
     inspect: async (name) => toDetails(installation, getImage(db, name)),

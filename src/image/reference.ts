@@ -16,7 +16,8 @@ export interface RegistryReference {
 
 /** An image in a folder of the OCI image layout, or in what `docker save` writes. */
 export interface FileReference {
-  readonly transport: "oci" | "docker-archive";
+  /** "oci-archive": an OCI layout in a tar archive; only what `image import` finds out by itself. */
+  readonly transport: "oci" | "docker-archive" | "oci-archive";
   /** Absolute. */
   readonly path: string;
   /** Which of several images in it: a tag, or (docker-archive) a Docker reference. */

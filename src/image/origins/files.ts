@@ -17,7 +17,7 @@ export function ociOrigin(reference: FileReference, platform: Platform): ImageOr
   return { source: what, event: "image.pulled", identify: read, fetch: read };
 }
 
-/** An image in an archive that `docker save` wrote. Its digest is the file's: such an archive holds no manifest. */
+/** An image in an archive that `docker save` or `podman save` wrote. Its digest is the file's: Docker's hold no manifest. */
 export function archiveOrigin(
   reference: FileReference,
   platform: Platform,
@@ -35,7 +35,7 @@ export function archiveOrigin(
     fetch: async (folder, task) => {
       const identity = await identify(task);
       symlinkSync(reference.path, join(folder, archiveName));
-      const source = `docker-archive:${archiveName}${reference.tag === undefined ? "" : `:${reference.tag}`}`;
+      const source = `${reference.transport}:${archiveName}${reference.tag === undefined ? "" : `:${reference.tag}`}`;
       const subject = { what, registry: undefined, source, platform, tlsVerify: true, limits };
       await copyToLayout(subject, folder, {
         ...(task.signal === undefined ? {} : { signal: task.signal }),

@@ -24,7 +24,7 @@ export const imageGroup: Group = {
     ),
     leaf(
       "import",
-      "make an image from a root file system archive",
+      "make an image from a root file system, or what docker save wrote",
       async () => (await import("./import.ts")).importImage,
     ),
     leaf("list", "list images", async () => (await import("./list.ts")).list),

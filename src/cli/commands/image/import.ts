@@ -5,9 +5,14 @@ import { absolutePath } from "../../parser/path-or-name.ts";
 import { one, type Positional } from "../../parser/positional.ts";
 import { printImage } from "./created.ts";
 
-const file: Positional<string> = one("FILE", path, "tar archive: plain, gzip, xz or zstd", {
-  complete: "file",
-});
+const file: Positional<string> = one(
+  "FILE",
+  path,
+  "tar archive (plain, gzip, xz or zstd) of a root file system, of docker save or of an OCI layout; or an OCI layout",
+  {
+    complete: "file",
+  },
+);
 const name: Flag<string> = requiredValue("name", "NAME", reference, "what --image will take");
 
 export const importImage: Command = {
@@ -15,6 +20,7 @@ export const importImage: Command = {
   positionals: [file],
   examples: [
     { line: "ember image import rootfs.tar.zst --name mine", shows: "a root file system of your own" },
+    { line: "ember image import saved.tar --name app", shows: "what 'docker save app -o saved.tar' wrote" },
   ],
   async run(session, args) {
     const { images } = await session.ember();
