@@ -8,6 +8,7 @@ import type {
   FileChange,
   ForkVmOptions,
   ImageDetails,
+  ImagePruneReport,
   ImageSummary,
   InitOptions,
   InstallationInfo,
@@ -158,6 +159,8 @@ export interface ImageApi {
   inspect(name: string): Promise<ImageDetails>;
   /** Throws `has-dependants` unless `force`, which deletes the VMs made from it as well. */
   delete(name: string, options?: { readonly force?: boolean } & TaskOptions): Promise<void>;
+  /** Deletes images that no VM was made from, and layers that are kept for later pulls: those older than that, or all. */
+  prune(options?: { readonly olderThanMs?: number } & TaskOptions): Promise<ImagePruneReport>;
 }
 
 export interface KernelApi {

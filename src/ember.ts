@@ -115,6 +115,7 @@ function imagesOf(installation: Installation, vms: VmApi): ImageApi {
     list: async () => (await load()).list(),
     inspect: async (...args) => (await load()).inspect(...args),
     delete: async (...args) => (await load()).delete(...args),
+    prune: async (...args) => (await load()).prune(...args),
   };
 }
 

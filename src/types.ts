@@ -403,6 +403,14 @@ export interface PruneReport {
   readonly freedBytes: number;
 }
 
+export interface ImagePruneReport {
+  /** Names of the images that are gone. */
+  readonly images: readonly string[];
+  /** How many layers are. */
+  readonly layers: number;
+  readonly freedBytes: number;
+}
+
 export interface EmberEvent {
   readonly id: number;
   readonly at: string;

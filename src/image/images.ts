@@ -34,6 +34,14 @@ export function createImageApi(installation: Installation, options: ImageApiOpti
     list: async () => listImages(db).map(toSummary),
     inspect: async (name) => toDetails(installation, getImage(db, name)),
     delete: (name, request = {}) => deleteImage(installation, name, options, request),
+    prune: async (request = {}) => {
+      const { pruneImages } = await import("./prune.ts");
+      return pruneImages(
+        installation,
+        (name, task) => deleteImage(installation, name, options, task),
+        request,
+      );
+    },
   };
 }
 

@@ -136,3 +136,21 @@ describe.skipIf(skip)("a pull", () => {
     await pull("four:1");
   });
 });
+
+test("pruning images takes those without VMs that are old enough, and layers of no use since", async () => {
+  const path = join(workshop.home, "root.tar");
+  writeFileSync(path, layer([file("a", "1")], "none").tar);
+  const old = await workshop.images.import(path, { name: "old" });
+  const used = await workshop.images.import(path, { name: "used" });
+  await workshop.images.import(path, { name: "young" });
+  workshop.installation.db.run("UPDATE images SET created_at = '2020-01-01T00:00:00Z' WHERE name <> 'young'");
+  await workshop.addVm("web", used.id);
+  mkdirSync(cache, { recursive: true });
+  for (const digit of ["a", "b"]) writeFileSync(join(cache, hex(digit)), "content");
+  utimesSync(join(cache, hex("a")), new Date(0), new Date(0));
+  const report = await workshop.images.prune({ olderThanMs: 86_400_000 });
+  expect(report).toMatchObject({ images: ["old"], layers: 1 });
+  expect(report.freedBytes).toBeGreaterThanOrEqual(old.usedBytes);
+  expect((await workshop.images.list()).map(({ name }) => name)).toEqual(["used", "young"]);
+  expect(await workshop.images.prune()).toMatchObject({ images: ["young"], layers: 1 });
+});

@@ -130,6 +130,7 @@ const fakeImages: ImageApi = {
   list: async () => [sampleImage()],
   inspect: async (name) => sampleImage({ name }),
   delete: nothing,
+  prune: async () => ({ images: ["nginx"], layers: 7, freedBytes: 3 * 1024 ** 2 }),
 };
 
 const fakeKernels: KernelApi = {

@@ -29,6 +29,11 @@ export const imageGroup: Group = {
     ),
     leaf("list", "list images", async () => (await import("./list.ts")).list),
     leaf("inspect", "show everything about an image", async () => (await import("./inspect.ts")).inspect),
+    leaf(
+      "prune",
+      "delete images that no VM was made from, and kept layers",
+      async () => (await import("./prune.ts")).prune,
+    ),
     leaf("delete", "delete an image", async () => (await import("./delete.ts")).deleteImage),
   ],
 };
