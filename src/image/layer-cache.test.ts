@@ -122,7 +122,7 @@ describe.skipIf(skip)("a pull", () => {
     await pull("half:1");
   });
 
-  test("finds a layer damaged that was kept, says so, and fetches it again the next time", async () => {
+  test("fetches a layer again that was kept and is damaged", async () => {
     const layout = push("three:1", "three");
     push("four:1", "four");
     await pull("three:1");
@@ -131,9 +131,8 @@ describe.skipIf(skip)("a pull", () => {
     const bytes = readFileSync(path);
     rmSync(path);
     writeFileSync(path, bytes.subarray(0, -1));
-    const refused = await pull("four:1").catch((error: unknown) => error);
-    expect(refused).toMatchObject({ code: expect.stringMatching(/verification-failed|image-invalid/) });
     await pull("four:1");
+    expect(readFileSync(path).equals(bytes)).toBe(true);
   });
 });
 

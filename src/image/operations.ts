@@ -52,35 +52,50 @@ interface Made {
 function fetchStep(made: Made): ImageStep {
   return {
     name: "fetch",
-    run: async (installation, data) => {
-      const { origin, task } = present(made.image);
-      const folder = await makeWorkplace(installation.paths.stateDir, imageIdOf(data));
-      made.fetched = await origin.fetch(folder, task, layerCacheOf(installation.paths.stateDir));
+    run: async (installation) => {
+      await fetch(installation, made);
       return undefined;
     },
     undo: tidy,
   };
 }
 
+async function fetch({ paths }: Installation, made: Made): Promise<void> {
+  const { id, origin, task } = present(made.image);
+  const folder = await makeWorkplace(paths.stateDir, id);
+  made.fetched = await origin.fetch(folder, task, layerCacheOf(paths.stateDir));
+}
+
 function diskStep(made: Made): ImageStep {
   return {
     name: "disk",
     run: async (installation, data, signal) => {
-      const { name, task } = present(made.image);
-      const storage = await installation.storage();
-      const target = await storage.stagingPath(imageIdOf(data));
-      const onProgress = (progress: LayerProgress): void => task.onProgress?.(layerProgress(progress));
+      const target = await (await installation.storage()).stagingPath(imageIdOf(data));
       try {
-        made.disk = await writeLayers({ layers: present(made.fetched).layers, target, signal, onProgress });
+        await write(made, target, signal);
       } catch (error) {
-        if (!(error instanceof EmberError)) throw error;
-        if (damage.includes(error.code)) forgetDamaged(installation, made);
-        throw error.code === "disk-full" ? noRoom(name, error) : error;
+        if (!isDamage(error)) throw error;
+        forgetDamaged(installation, made);
+        if (present(made.fetched).keptBytes === undefined) throw error;
+        // It may be one that was kept, and no fault of where the image comes from.
+        installation.verbose(`a layer that was kept is damaged, so all are fetched again: ${error.message}`);
+        await fetch(installation, made);
+        await write(made, target, signal);
       }
       return undefined;
     },
     undo: removeDisk,
   };
+}
+
+async function write(made: Made, target: string, signal: AbortSignal | undefined): Promise<void> {
+  const { name, task } = present(made.image);
+  const onProgress = (progress: LayerProgress): void => task.onProgress?.(layerProgress(progress));
+  try {
+    made.disk = await writeLayers({ layers: present(made.fetched).layers, target, signal, onProgress });
+  } catch (error) {
+    throw error instanceof EmberError && error.code === "disk-full" ? noRoom(name, error) : error;
+  }
 }
 
 function noRoom(name: string, cause: EmberError): EmberError {
@@ -120,8 +135,10 @@ async function tidy({ paths }: Installation, data: OperationData): Promise<void>
   await removeWorkplace(paths.stateDir, imageIdOf(data));
 }
 
-/** What is wrong with layers themselves; the digest is only compared at the end of each. */
-const damage: readonly string[] = ["verification-failed", "image-invalid"];
+/** Whether something is wrong with layers themselves; the digest is only compared at the end of each. */
+function isDamage(error: unknown): error is EmberError {
+  return error instanceof EmberError && ["verification-failed", "image-invalid"].includes(error.code);
+}
 
 /** Neither in the cache nor where they would be taken into it from: they are fetched again. */
 function forgetDamaged({ paths }: Installation, made: Made): void {

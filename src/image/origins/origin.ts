@@ -13,6 +13,8 @@ export interface FetchedImage extends ImageIdentity {
   readonly config: ImageConfig;
   /** The lowest first. They may lie in the folder that `fetch` was given. */
   readonly layers: readonly LayerSource[];
+  /** Of the layers that were not fetched but kept from before; undefined when there were none. */
+  readonly keptBytes?: number | undefined;
 }
 
 /** Where an image comes from. */

@@ -148,7 +148,7 @@ async function fetchImage(
 ): Promise<FetchedImage> {
   const layers = found.layers ?? (await layersOf(source, task.signal));
   const layout = join(folder, layoutName);
-  takeLayers(
+  const keptBytes = takeLayers(
     task.layerCache,
     layout,
     layers.map(({ digest }) => digest),
@@ -162,7 +162,7 @@ async function fetchImage(
     what: source.what,
   });
   // The layout's manifest may be a translation of the registry's, which is the one that people know.
-  return { ...image, digest: found.digest };
+  return { ...image, digest: found.digest, ...(keptBytes > 0 ? { keptBytes } : {}) };
 }
 
 type Layers = readonly { readonly digest: string; readonly size: number }[];
