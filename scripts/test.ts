@@ -51,7 +51,7 @@ const suites: readonly Suite[] = [
   { name: "guest", command: ["go", "test", "-json", "./..."], cwd: "guest", count: countGo },
   {
     name: "unit and contract",
-    command: [bun, "test", "src", "test/contract", "test/support"],
+    command: [bun, "test", "src", "test/contract", "test/support", "test/fuzz"],
     count: countBun,
   },
   { name: "end to end", command: [bun, "test", "--timeout=600000", "test/e2e"], count: countBun },
