@@ -153,6 +153,11 @@ export interface ImageApi {
   pull(options: PullImageOptions & TaskOptions): Promise<ImageSummary>;
   /** Debian from its packages, no registry: "debian" or "debian:SUITE". */
   bootstrap(distribution: string, options?: { readonly name?: string } & TaskOptions): Promise<ImageSummary>;
+  /** From a Dockerfile, by buildah, podman or docker. `file` is absolute. Throws `build-failed`, `tool-missing`, `file-not-found`. */
+  build(
+    context: string,
+    options: { readonly name: string; readonly file?: string; readonly builder?: string } & TaskOptions,
+  ): Promise<ImageSummary>;
   /** A root file system tarball (plain, gzip, xz or zstd), what `docker save` wrote, or an OCI layout, as a folder or an archive. */
   import(file: string, options: { readonly name: string } & TaskOptions): Promise<ImageSummary>;
   list(): Promise<readonly ImageSummary[]>;

@@ -11,6 +11,7 @@ export type ErrorCode =
   | "guest-failed"
   | "copy-failed"
   | "registry-failed"
+  | "build-failed"
   | "image-invalid"
   | "kernel-invalid"
   | "download-failed"
@@ -64,6 +65,7 @@ export const catalogue: Readonly<
   "guest-failed": { exit: 1, title: "The agent reported a failure" },
   "copy-failed": { exit: 1, title: "Copying in or out of a VM failed" },
   "registry-failed": { exit: 1, title: "A registry could not be used" },
+  "build-failed": { exit: 1, title: "An image could not be built from its Dockerfile" },
   "image-invalid": { exit: 1, title: "An image or archive is broken or hostile" },
   "kernel-invalid": { exit: 1, title: "A file is not a kernel that can be booted" },
   "download-failed": { exit: 1, title: "A download failed" },

@@ -10,6 +10,8 @@ const passedOn = [
   "XDG_RUNTIME_DIR",
   "XDG_CONFIG_HOME",
   "DOCKER_CONFIG",
+  "DOCKER_HOST",
+  "CONTAINERS_STORAGE_CONF",
   "REGISTRY_AUTH_FILE",
   "http_proxy",
   "https_proxy",

@@ -31,6 +31,14 @@ export function createImageApi(installation: Installation, options: ImageApiOpti
       const origin = await localOrigin(file, request.signal);
       return toSummary(await makeImage(installation, { name, origin }, request));
     },
+    build: async (context, request) => {
+      const { makeImage } = await import("./make.ts");
+      const { buildOrigin } = await import("./build/origin.ts");
+      const name = checkImageName(request.name);
+      return toSummary(
+        await makeImage(installation, { name, origin: buildOrigin({ ...request, context }) }, request),
+      );
+    },
     list: async () => listImages(db).map(toSummary),
     inspect: async (name) => toDetails(installation, getImage(db, name)),
     delete: (name, request = {}) => deleteImage(installation, name, options, request),

@@ -86,6 +86,10 @@ const formulae: Readonly<Record<string, string>> = {
   gpgv: "gnupg",
   xz: "xz",
   zstd: "zstd",
+  // Neither runs on macOS by itself: podman brings a machine of its own.
+  buildah: "podman",
+  podman: "podman",
+  docker: "docker",
 };
 
 export const installHint: PlatformFacts["installHint"] = (tool: string): string => {

@@ -134,6 +134,11 @@ const cases: readonly (readonly [line: string, ...calls: readonly unknown[]])[] 
   ["image import root.tar --name mine", ["images.import", "/work/root.tar", { name: "mine" }]],
   ["image list", ["images.list"]],
   ["image inspect nginx", ["images.inspect", "nginx"]],
+  ["image build app", ["images.build", "/work", { name: "app" }]],
+  [
+    "image build app -f Dockerfile.dev src --builder podman",
+    ["images.build", "/work/src", { name: "app", file: "/work/Dockerfile.dev", builder: "podman" }],
+  ],
   ["image prune --older-than 14d", ["images.prune", { olderThanMs: 1_209_600_000 }]],
   ["image prune", ["images.prune", {}]],
   ["image delete nginx --force", ["images.delete", "nginx", { force: true }]],

@@ -127,6 +127,7 @@ const fakeImages: ImageApi = {
   pull: async ({ reference, name }) => sampleImage({ name: name ?? reference }),
   bootstrap: async (distribution, options) => sampleImage({ name: options?.name ?? distribution }),
   import: async (_file, { name }) => sampleImage({ name }),
+  build: async (_context, { name }) => sampleImage({ name }),
   list: async () => [sampleImage()],
   inspect: async (name) => sampleImage({ name }),
   delete: nothing,

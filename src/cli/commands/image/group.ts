@@ -17,6 +17,7 @@ export const imageGroup: Group = {
       "fetch an image from a registry, an OCI folder or an archive",
       async () => (await import("./pull.ts")).pull,
     ),
+    leaf("build", "make an image from a Dockerfile", async () => (await import("./build.ts")).build),
     leaf(
       "bootstrap",
       "make a Debian image from its packages, without a registry",
