@@ -38,7 +38,7 @@ sbom: guest ## List what is compiled in: dist/ember.cdx.json (CycloneDX)
 	@$(BUN) scripts/sbom.ts
 
 deb: build-all sbom ## Build the Debian packages: dist/ember_VERSION_{amd64,arm64}.deb
-	@scripts/deb amd64 && scripts/deb arm64
+	@scripts/package deb amd64 && scripts/package deb arm64
 
 demo: build ## Show what ember does, on this machine
 	@scripts/demo

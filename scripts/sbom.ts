@@ -1,5 +1,5 @@
 // Writes dist/ember.cdx.json: what is compiled into a release (CycloneDX 1.5). npm says what of its packages, and the guest
-// binary itself what of Go's modules.
+// binaries themselves what of Go's modules.
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,16 +8,23 @@ const root = join(import.meta.dir, "..");
 
 interface Component {
   readonly type: string;
+  readonly "bom-ref": string;
   readonly name: string;
   readonly version: string;
-  readonly purl: string;
+  readonly purl?: string;
+  readonly description?: string | undefined;
   readonly licenses?: readonly unknown[];
 }
 
-interface Bom {
-  readonly metadata: { readonly timestamp?: string; readonly component: Component };
+interface Dependencies {
+  readonly ref: string;
+  readonly dependsOn: readonly string[];
+}
+
+interface Npm {
+  readonly metadata: { readonly component: Component };
   readonly components: readonly Component[];
-  readonly serialNumber?: string;
+  readonly dependencies: readonly Dependencies[];
 }
 
 function output(command: string, ...args: readonly string[]): string {
@@ -26,38 +33,66 @@ function output(command: string, ...args: readonly string[]): string {
   return result.stdout;
 }
 
-/** Lines "\tdep\tMODULE\tVERSION\tHASH" of `go version -m`; its first line ends with Go's own version. */
-export function goComponents(text: string): Component[] {
-  const go = /: go(\S+)/.exec(text)?.[1] ?? "unknown";
+const licensed = (id: string): Pick<Component, "licenses"> => ({ licenses: [{ license: { id } }] });
+
+/** Of `go version -m`: the first line ends with Go's own version, those of modules are "\tdep\tMODULE\tVERSION\tHASH". */
+function goComponents(binary: string): Component[] {
+  const text = output("go", "version", "-m", binary);
+  const go = /: go(\S+)/.exec(text)?.[1];
+  if (go === undefined) throw new Error(`'${binary}' does not say what Go it is of: ${text}`);
+  // A line "\t=>\t..." after a module would say that another is linked in its place.
+  if (/^\t=>\t/m.test(text)) throw new Error(`'${binary}' has replaced modules, which are not read here`);
   const modules = Array.from(text.matchAll(/^\tdep\t(\S+)\t(\S+)/gm), ([, name = "", version = ""]) => ({
     name,
     version,
   }));
-  return [{ name: "std", version: go }, ...modules].map(({ name, version }) => ({
-    type: "library",
-    name,
-    version,
-    purl: `pkg:golang/${name}@${version}`,
-  }));
+  // The standard library goes by this name in databases of vulnerabilities.
+  return [{ name: "stdlib", version: go }, ...modules].map(({ name, version }) => {
+    const purl = `pkg:golang/${name}@${version}`;
+    return { type: "library", "bom-ref": purl, name, version, purl };
+  });
 }
 
 /** The runtime that is compiled into each executable: for npm it is a tool of development. */
 function bunComponent(): Component {
-  const { version } = JSON.parse(readFileSync(join(root, "node_modules/bun/package.json"), "utf8"));
-  return { type: "framework", name: "bun", version, purl: `pkg:npm/bun@${version}` };
+  const { version, license } = JSON.parse(readFileSync(join(root, "node_modules/bun/package.json"), "utf8"));
+  const purl = `pkg:npm/bun@${version}`;
+  return { type: "platform", "bom-ref": purl, name: "bun", version, purl, ...licensed(license) };
 }
 
-const npm: Bom = JSON.parse(
+const byRef = (a: Component, b: Component): number => (a["bom-ref"] < b["bom-ref"] ? -1 : 1);
+
+const npm: Npm = JSON.parse(
   output("npm", "sbom", "--omit=dev", "--omit=optional", "--package-lock-only", "--sbom-format=cyclonedx"),
 );
-const components = [
-  ...npm.components,
-  bunComponent(),
-  ...goComponents(output("go", "version", "-m", "dist/guest/ember-guest-amd64")),
-].toSorted((a, b) => (a.purl < b.purl ? -1 : 1));
-// The same sources make the same file: no time, no random number.
-const { serialNumber: _serial, ...bom } = npm;
-const { timestamp: _time, ...metadata } = npm.metadata;
-const all = { ...bom, metadata, components, dependencies: [] };
-writeFileSync(join(root, "dist/ember.cdx.json"), `${JSON.stringify(all, null, 2)}\n`);
-console.log(`wrote dist/ember.cdx.json: ${components.length} components`);
+const { version, description, "bom-ref": npmRef } = npm.metadata.component;
+const ours = { version, ...licensed("Apache-2.0") };
+const ember: Component = { type: "application", "bom-ref": "ember", name: "ember", description, ...ours };
+const guest: Component = { type: "application", "bom-ref": "ember-guest", name: "ember-guest", ...ours };
+const vz: Component = { type: "application", "bom-ref": "ember-vz", name: "ember-vz", ...ours };
+const bun = bunComponent();
+const go = new Map(
+  ["amd64", "arm64"]
+    .flatMap((cpu) => goComponents(`dist/guest/ember-guest-${cpu}`))
+    .map((component) => [component["bom-ref"], component]),
+);
+const direct = npm.dependencies.find(({ ref }) => ref === npmRef)?.dependsOn ?? [];
+// The same sources make the same file: no time, no random number, no name of a folder.
+const bom = {
+  $schema: "http://cyclonedx.org/schema/bom-1.5.schema.json",
+  bomFormat: "CycloneDX",
+  specVersion: "1.5",
+  version: 1,
+  metadata: { lifecycles: [{ phase: "build" }], component: ember },
+  components: [guest, vz, bun, ...npm.components, ...go.values()].toSorted(byRef),
+  dependencies: [
+    { ref: "ember", dependsOn: [bun["bom-ref"], "ember-guest", ...direct] },
+    { ref: "ember-guest", dependsOn: [...go.keys()].toSorted() },
+    // Apple's frameworks alone, which are macOS's.
+    { ref: "ember-vz", dependsOn: [] },
+    ...npm.dependencies.filter(({ ref }) => ref !== npmRef),
+  ],
+};
+const file = process.argv[2] ?? join(root, "dist/ember.cdx.json");
+writeFileSync(file, `${JSON.stringify(bom, null, 2)}\n`);
+console.log(`wrote ${file}: ${bom.components.length} components`);

@@ -6,7 +6,10 @@ import PackageDescription
   let standDependencies: [Target.Dependency] = []
 #else
   // Apple's framework, as much of it as ember-vz uses, with QEMU underneath: the real code runs where there is no Mac.
-  let stand: [Target] = [.target(name: "Virtualization", path: "Support/Virtualization")]
+  let stand: [Target] = [
+    .target(name: "Virtualization", path: "Support/Virtualization"),
+    .testTarget(name: "VirtualizationTests", dependencies: ["Virtualization"], path: "Support/VirtualizationTests"),
+  ]
   let standDependencies: [Target.Dependency] = ["Virtualization"]
 #endif
 
@@ -19,5 +22,6 @@ let package = Package(
     .target(name: "EmberVZFramework", dependencies: ["EmberVZ"] + standDependencies),
     .executableTarget(name: "ember-vz", dependencies: ["EmberVZ", "EmberVZFramework"]),
     .testTarget(name: "EmberVZTests", dependencies: ["EmberVZ"]),
+    .testTarget(name: "EmberVZFrameworkTests", dependencies: ["EmberVZFramework"]),
   ] + stand
 )

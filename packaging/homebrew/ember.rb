@@ -30,7 +30,7 @@ class Ember < Formula
     system "scripts/bun", "scripts/build.ts", "host"
     # Bun leaves its own signature on Intel, which does not fit the program that was put in.
     sign "dist/ember" if OS.mac?
-    # Homebrew leaves programs of Bun's as they are on Linux since August 2026. Older ones break them: patchelf moves `.bun`.
+    # On Linux, Homebrew leaves Bun's programs as they are since August 2026 (Homebrew/brew#23589); older ones may break them.
     bin.install "dist/ember"
     generate_completions_from_executable(bin/"ember", "completion")
     return unless OS.mac?

@@ -1,11 +1,21 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { executable } from "../support/ember.ts";
 
 const root = join(import.meta.dir, "..", "..");
-const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+const read = (path: string): string => readFileSync(join(root, path), "utf8");
+const { version } = JSON.parse(read("package.json"));
 let work: string;
 
 beforeAll(() => {
@@ -13,83 +23,115 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 
-function output(command: string, ...args: readonly string[]): string {
-  const env = { ...process.env, DEB_COMPRESSION: "none", SOURCE_DATE_EPOCH: "1700000000" };
+/** Uncompressed, which is quick, and of a fixed time. */
+const packing = { ...process.env, DEB_COMPRESSION: "none", SOURCE_DATE_EPOCH: "1700000000" };
+
+function output(command: string, args: readonly string[], env: NodeJS.ProcessEnv = packing): string {
   const result = spawnSync(command, [...args], { cwd: root, encoding: "utf8", env, maxBuffer: 2 ** 26 });
   if (result.status !== 0) throw new Error(`${command} ${args.join(" ")}: ${result.stderr}${result.stdout}`);
   return result.stdout;
 }
 
-describe("the list of what is compiled in", () => {
-  test("names every package of npm's and every module of the guest binary", () => {
-    output(process.execPath, "scripts/sbom.ts");
-    const text = readFileSync(join(root, "dist/ember.cdx.json"), "utf8");
-    const { bomFormat, components } = JSON.parse(text);
-    expect(bomFormat).toBe("CycloneDX");
-    const names = new Set(
-      components.map(({ name, version: its }: Record<string, string>) => `${name} ${its}`),
-    );
-    const lock: Record<
-      string,
-      { version?: string; dev?: boolean; devOptional?: boolean; optional?: boolean }
-    > = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")).packages;
-    const packages = Object.entries(lock).filter(
-      ([path, facts]) => path !== "" && !facts.dev && !facts.devOptional && !facts.optional,
-    );
-    expect(packages.length).toBeGreaterThan(2);
-    for (const [path, facts] of packages)
-      expect(names).toContain(`${path.slice(path.lastIndexOf("node_modules/") + 13)} ${facts.version}`);
-    const linked = output("go", "version", "-m", "dist/guest/ember-guest-arm64");
-    for (const [, name, its] of linked.matchAll(/^\tdep\t(\S+)\t(\S+)/gm))
-      expect(names).toContain(`${name} ${its}`);
-    output(process.execPath, "scripts/sbom.ts");
-    expect(readFileSync(join(root, "dist/ember.cdx.json"), "utf8")).toBe(text);
-  }, 60_000);
-});
-
 describe("the Debian package", () => {
-  const deb = (folder: string): string => join(work, folder, `ember_${version}_amd64.deb`);
+  const deb = (folder: string, arch = "amd64"): string => join(work, folder, `ember_${version}_${arch}.deb`);
+  const field = (name: string, arch = "amd64"): string =>
+    output("dpkg-deb", ["-f", deb("one", arch), name]).trim();
 
-  test("holds the program, its documentation and the unit, and is the same twice", () => {
-    for (const folder of ["one", "two"]) output("scripts/deb", "amd64", join(work, folder), "dist/ember");
+  beforeAll(() => {
+    output("scripts/package", ["deb", "amd64", join(work, "one"), executable]);
+    output("scripts/package", ["deb", "arm64", join(work, "one"), executable]);
+  }, 60_000);
+
+  test("is the same when somebody else makes it, at another time and place", () => {
+    const other = { ...packing, TZ: "Asia/Tokyo", LC_ALL: "C.UTF-8", TMPDIR: join(work, "elsewhere") };
+    mkdirSync(other.TMPDIR);
+    output(
+      "bash",
+      ["-c", `umask 077; scripts/package deb amd64 '${join(work, "two")}' '${executable}'`],
+      other,
+    );
     expect(readFileSync(deb("one")).equals(readFileSync(deb("two")))).toBe(true);
-    expect(output("dpkg-deb", "-f", deb("one"), "Package", "Version", "Architecture")).toBe(
+    const later = { ...packing, SOURCE_DATE_EPOCH: "1700000001" };
+    output("scripts/package", ["deb", "amd64", join(work, "later"), executable], later);
+    expect(readFileSync(deb("one")).equals(readFileSync(deb("later")))).toBe(false);
+  }, 60_000);
+
+  test("says what it is", () => {
+    expect(output("dpkg-deb", ["-f", deb("one"), "Package", "Version", "Architecture"])).toBe(
       `Package: ember\nVersion: ${version}\nArchitecture: amd64\n`,
     );
-    const names = output("dpkg-deb", "-c", deb("one"));
+    expect(field("Architecture", "arm64")).toBe("arm64");
+    expect(field("Recommends")).toMatch(/\bqemu-system-x86\b/);
+    expect(field("Recommends", "arm64")).toMatch(/\bqemu-system-arm\b/);
+    for (const arch of ["amd64", "arm64"])
+      expect(output("dpkg-deb", ["-f", deb("one", arch)])).not.toMatch(/@[A-Z_]+@/);
+  });
+
+  test("names the package of every program that ember may run", () => {
+    const table = /const packages[^{]*\{([^}]*)\}/.exec(read("src/platform/linux.ts"))?.[1] ?? "";
+    const wanted = new Set(Array.from(table.matchAll(/: "([\w.+-]+)"/g), ([, name = ""]) => name));
+    expect(wanted.size).toBeGreaterThan(15);
+    wanted.delete("util-linux"); // in every Debian: it is essential
+    const named = `${field("Recommends")}, ${field("Suggests")}`.split(/ [(][^)]*[)]|, | \| /);
+    expect([...wanted].filter((name) => !named.includes(name))).toEqual([]);
+  });
+
+  test("asks for a C library that has what the executable takes from it", () => {
+    const symbols = output("objdump", ["-T", executable]);
+    const versions = Array.from(symbols.matchAll(/GLIBC_2\.(\d+)/g), ([, minor]) => Number(minor));
+    expect(versions.length).toBeGreaterThan(100);
+    expect(field("Depends")).toBe(`libc6 (>= 2.${Math.max(...versions)})`);
+    const libraries = Array.from(
+      output("objdump", ["-p", executable]).matchAll(/NEEDED\s+(\S+)/g),
+      ([, name = ""]) => name,
+    );
+    expect(libraries).toContain("libc.so.6");
+    for (const name of libraries) expect(name).toMatch(/^(libc|libm|libdl|libpthread|ld-linux.*)\.so\.\d+$/);
+  });
+
+  test("holds the program, its documentation, its units and its completions, all of root's", () => {
+    const lines = output("dpkg-deb", ["-c", deb("one")])
+      .trim()
+      .split("\n");
+    for (const line of lines) expect(line).toMatch(/^(drwxr-xr-x|-rw-r--r--|-rwxr-xr-x) root\/root /);
+    const modes = new Map(lines.map((line) => [line.split(" ").at(-1) ?? "", line.slice(0, 10)]));
+    const executables = [...modes].filter(([, mode]) => mode === "-rwxr-xr-x").map(([path]) => path);
+    expect(executables).toEqual(["./usr/bin/ember"]);
+    const doc = ["copyright", "changelog.gz", "changelog.Debian.gz", "README.md", "ember.cdx.json"];
     for (const path of [
-      "./usr/bin/ember",
-      "./usr/lib/systemd/system/ember-vm@.service",
-      "./usr/share/doc/ember/copyright",
-      "./usr/share/doc/ember/cli.md",
-      "./usr/share/doc/ember/ember.cdx.json",
+      ...[...doc, ...readdirSync(join(root, "docs"))].map((name) => `doc/ember/${name}`),
+      ...["man/man1/ember.1.gz", "bash-completion/completions/ember", "zsh/vendor-completions/_ember"],
+      "fish/vendor_completions.d/ember.fish",
     ])
-      expect(names).toMatch(new RegExp(`root/root .* ${RegExp.escape(path)}$`, "m"));
-  }, 120_000);
+      expect(modes.get(`./usr/share/${path}`)).toBe("-rw-r--r--");
+    for (const place of ["system", "user"])
+      expect(modes.get(`./usr/lib/systemd/${place}/ember-vm@.service`)).toBe("-rw-r--r--");
+  });
 
-  test("is installed by dpkg, works, and is removed without a trace", () => {
+  test("is installed by dpkg whole, works, and is purged without a trace", () => {
     const target = join(work, "root");
-    output("mkdir", "-p", join(target, "var/lib/dpkg"));
-    output("touch", join(target, "var/lib/dpkg/status"));
+    mkdirSync(join(target, "var/lib/dpkg"), { recursive: true });
+    writeFileSync(join(target, "var/lib/dpkg/status"), "");
     const dpkg = (...args: readonly string[]): string =>
-      output("dpkg", `--root=${target}`, "--force-depends", "--force-not-root", "--log=/dev/null", ...args);
+      output("dpkg", [
+        ...[`--root=${target}`, "--force-depends", "--force-not-root", "--log=/dev/null"],
+        ...args,
+      ]);
     dpkg("--install", deb("one"));
-    expect(output(join(target, "usr/bin/ember"), "version")).toBe(`ember ${version}\n`);
+    expect(dpkg("--verify", "ember")).toBe("");
+    const installed = join(target, "usr/bin/ember");
+    expect(output(installed, ["version"])).toBe(`ember ${version}\n`);
+    const completion = join(target, "usr/share/bash-completion/completions/ember");
+    expect(output("bash", ["-euc", `source '${completion}'; complete -p ember`])).toMatch(/ ember$/m);
+    writeFileSync(completion, "changed");
+    expect(dpkg("--verify", "ember")).toContain("completions/ember");
     dpkg("--purge", "ember");
-    expect(existsSync(join(target, "usr/bin/ember"))).toBe(false);
-    expect(existsSync(join(target, "usr/share/doc/ember"))).toBe(false);
-  }, 120_000);
+    for (const path of ["usr/bin", "usr/share", "usr/lib"])
+      expect([path, existsSync(join(target, path))]).toEqual([path, false]);
+  }, 60_000);
 
-  test("starts VMs by a unit that systemd takes", () => {
-    const unit = join(work, "ember-vm@web.service");
-    copyFileSync(join(root, "packaging/systemd/ember-vm@.service"), unit);
-    const text = readFileSync(unit, "utf8");
-    expect(text).toContain("ExecStart=/usr/bin/ember vm start %i");
-    const keys = Array.from(text.matchAll(/^([A-Za-z]+)=/gm), ([, key]) => key);
-    expect(new Set(keys).size).toBe(keys.length);
+  test("is refused for an architecture that there is none of", () => {
+    expect(() => output("scripts/package", ["deb", "riscv64", work, executable])).toThrow("amd64 and arm64");
+    expect(() => output("scripts/package", ["rpm", "amd64"])).toThrow("usage");
   });
 });
-
-test("what the formula tests works with this executable", () => {
-  output("packaging/homebrew/try", "dist/ember", version);
-}, 60_000);

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // hostConn is a connection of TCP that claims to come from a peer on vsock.
@@ -177,6 +179,66 @@ func TestWhatCannotBeIsRefusedWithTheReason(t *testing.T) {
 			t.Errorf("%q: %q", request, said)
 		}
 	}
+}
+
+// exhausted has no room at first.
+type exhausted struct {
+	net.Listener
+	failures int
+}
+
+func (l *exhausted) Accept() (net.Conn, error) {
+	if l.failures > 0 {
+		l.failures--
+		return nil, unix.EMFILE
+	}
+	return l.Listener.Accept()
+}
+
+func TestAMomentWithoutRoomIsOutlived(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		New(netip.Addr{}, nil).Serve(&exhausted{claimed{listener, "2:1024"}, 2})
+	}()
+	host, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer host.Close() //nolint:errcheck // a test's
+	_ = host.SetDeadline(time.Now().Add(10 * time.Second))
+	_, _ = io.WriteString(host, "nonsense\n")
+	if said, _ := io.ReadAll(host); !strings.HasPrefix(string(said), "NO ") {
+		t.Errorf("%q", said)
+	}
+	_ = listener.Close()
+	<-ended
+}
+
+func TestWhereAllConnectionsAreInUseTheHostCanStillStopTheGuest(t *testing.T) {
+	stopped := make(chan struct{})
+	server := New(netip.Addr{}, func() { close(stopped) })
+	for range cap(server.slots) {
+		server.slots <- struct{}{}
+	}
+	ask := func(request string) string {
+		near, far := net.Pipe()
+		go server.handle(far)
+		_, _ = io.WriteString(near, request)
+		said, _ := io.ReadAll(near)
+		return string(said)
+	}
+	if said := ask("tcp 80\n"); !strings.Contains(said, "connections are open already") {
+		t.Errorf("%q", said)
+	}
+	if said := ask("stop\n"); said != "OK\n" {
+		t.Errorf("%q", said)
+	}
+	<-stopped
 }
 
 func TestOnlyTheHostIsServed(t *testing.T) {

@@ -10,10 +10,12 @@
 package publish
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -22,10 +24,12 @@ import (
 const stopRequest = "stop"
 
 const (
-	mostConnections = 1024
+	// Each takes two descriptors, and the agent may have 1024 (internal/boot): it must go on serving commands.
+	mostConnections = 448
 	lineLimit       = 32
 	requestTimeout  = 10 * time.Second
 	dialTimeout     = 10 * time.Second
+	acceptPause     = 50 * time.Millisecond
 	// As long as routers remember a UDP client (RFC 4787 asks for two minutes, most keep a half or one).
 	idleTimeout = 60 * time.Second
 )
@@ -56,18 +60,18 @@ func New(address netip.Addr, powerOff func()) *Server {
 func (s *Server) Serve(listener net.Listener) {
 	for {
 		conn, err := listener.Accept()
-		if err != nil {
+		if errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrClosed) {
 			return
+		}
+		if err != nil {
+			time.Sleep(acceptPause) // there is no room for one more, at this moment
+			continue
 		}
 		if !strings.HasPrefix(conn.RemoteAddr().String(), hostPrefix) {
 			_ = conn.Close() // a program of the guest
 			continue
 		}
-		s.slots <- struct{}{}
-		go func() {
-			defer func() { <-s.slots }()
-			s.handle(conn)
-		}()
+		go s.handle(conn)
 	}
 }
 
@@ -85,8 +89,19 @@ func (s *Server) handle(host net.Conn) {
 		s.powerOff()
 		return
 	}
+	select {
+	case s.slots <- struct{}{}:
+		s.lead(host, network, port)
+		<-s.slots
+	default:
+		refuse(host, fmt.Errorf("%d connections are open already", mostConnections))
+	}
+}
+
+func (s *Server) lead(host net.Conn, network string, port uint16) {
 	target := netip.AddrPortFrom(s.Address, port).String()
 	service, err := net.DialTimeout(network, target, dialTimeout)
+	_ = host.SetDeadline(time.Now().Add(requestTimeout)) // for the answer, however long that took
 	if err != nil {
 		refuse(host, err)
 		return

@@ -8,6 +8,7 @@ final class DatagramClient: @unchecked Sendable {
   private let lock = NSLock()
   private var guest: Int32?
   private var waiting: [[UInt8]] = []
+  private var isOver = false
 
   func send(_ datagram: [UInt8]) {
     lock.lock()
@@ -26,6 +27,15 @@ final class DatagramClient: @unchecked Sendable {
     self.guest = guest
     for datagram in waiting { try? Pieces.send(datagram, guest) }
     waiting = []
+    if isOver { shutdown(guest, Int32(SHUT_RDWR)) }
+  }
+
+  /// Who reads from the guest learns of the end, and closes then.
+  func hangUp() {
+    lock.lock()
+    defer { lock.unlock() }
+    isOver = true
+    if let guest { shutdown(guest, Int32(SHUT_RDWR)) }
   }
 
   func close() {

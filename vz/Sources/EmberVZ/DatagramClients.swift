@@ -5,16 +5,21 @@ import Foundation
 final class DatagramClients: @unchecked Sendable {
   typealias Connect = @MainActor @Sendable () async throws -> Int32
 
-  /// More at once are not answered.
-  private static let most = 256
+  private struct Known {
+    let client: DatagramClient
+    var lastHeard: DispatchTime
+  }
 
   private let socket: Int32
+  private let most: Int
   private let connect: Connect
   private let lock = NSLock()
-  private var clients: [Data: DatagramClient] = [:]
+  private var clients: [Data: Known] = [:]
 
-  init(_ socket: Int32, connect: @escaping Connect) {
+  /// Of more than `most`, those are remembered who were heard last: some protocols ask each question from another port.
+  init(_ socket: Int32, most: Int, connect: @escaping Connect) {
     self.socket = socket
+    self.most = most
     self.connect = connect
   }
 
@@ -31,17 +36,23 @@ final class DatagramClients: @unchecked Sendable {
       if count < 0, errno == EINTR || errno == ECONNREFUSED { continue }
       if count < 0 || length == 0 { return }
       let sender = withUnsafeBytes(of: &address) { Data($0.prefix(Int(length))) }
-      client(sender)?.send(Array(buffer[..<count]))
+      client(sender).send(Array(buffer[..<count]))
     }
   }
 
-  private func client(_ sender: Data) -> DatagramClient? {
+  private func client(_ sender: Data) -> DatagramClient {
     lock.lock()
     defer { lock.unlock() }
-    if let known = clients[sender] { return known }
-    guard clients.count < Self.most else { return nil }
+    if let known = clients[sender]?.client {
+      clients[sender]?.lastHeard = .now()
+      return known
+    }
+    if clients.count >= most, let (oldest, known) = clients.min(by: { $0.value.lastHeard < $1.value.lastHeard }) {
+      clients[oldest] = nil
+      known.client.hangUp()
+    }
     let client = DatagramClient()
-    clients[sender] = client
+    clients[sender] = Known(client: client, lastHeard: .now())
     begin(client, sender)
     return client
   }
@@ -54,15 +65,23 @@ final class DatagramClients: @unchecked Sendable {
           client.open(guest)
           while let datagram = Pieces.receive(guest) { self.answer(datagram, sender) }
         }
-        self.lock.lock()
-        self.clients[sender] = nil
-        self.lock.unlock()
+        self.forget(client, sender)
         client.close()
       }
     }
   }
 
+  private func forget(_ client: DatagramClient, _ sender: Data) {
+    lock.lock()
+    defer { lock.unlock() }
+    // It may have been forgotten before, and another be there by now.
+    if clients[sender]?.client === client { clients[sender] = nil }
+  }
+
   private func answer(_ datagram: [UInt8], _ sender: Data) {
+    lock.lock()
+    clients[sender]?.lastHeard = .now()
+    lock.unlock()
     sender.withUnsafeBytes { address in
       guard let first = address.bindMemory(to: sockaddr.self).baseAddress else { return }
       _ = sendto(socket, datagram, datagram.count, 0, first, socklen_t(sender.count))  // it may be gone

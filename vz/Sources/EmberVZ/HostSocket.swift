@@ -22,18 +22,23 @@ enum HostSocket {
     if place.pointee.ai_family == AF_INET6 { setsockopt(descriptor, ipv6Protocol, IPV6_V6ONLY, &on, size) }
     guard bind(descriptor, place.pointee.ai_addr, place.pointee.ai_addrlen) == 0,
       forward.transport == .udp || systemListen(descriptor, 128) == 0
-    else { throw refusal(forward, descriptor) }
+    else {
+      let number = errno
+      close(descriptor)
+      throw refusal(forward, number)
+    }
     return descriptor
   }
 
-  private static func refusal(_ forward: Forward, _ descriptor: Int32) -> Failure {
-    let number = errno
-    close(descriptor)
+  static func refusal(_ forward: Forward, _ number: Int32) -> Failure {
     switch number {
     case EADDRINUSE:
       return Failure(.portTaken, "\(forward.title) is taken", hint: "publish another one, or stop what listens there")
     case EADDRNOTAVAIL:
       return Failure(.usage, "'\(forward.address)' is no address of this host")
+    case EACCES:
+      return Failure(
+        .system, "\(forward.title) may not be listened at by this user", hint: "publish a port of 1024 or above")
     default:
       return Failure(.system, "\(forward.title) cannot be listened at: \(String(cString: strerror(number)))")
     }

@@ -16,8 +16,9 @@ enum Pieces {
     try Stream.write(guest, [UInt8(piece.count >> 8), UInt8(piece.count & 0xff)] + piece)
   }
 
-  /// Passes on what a client of a stream and the guest say, until both have ended or one is gone; then closes both.
-  static func join(_ client: Int32, _ guest: Int32) {
+  /// Passes on what a client of a stream and the guest say, until both have ended or one is gone; then closes both,
+  /// and calls `finish`.
+  static func join(_ client: Int32, _ guest: Int32, then finish: @escaping @Sendable () -> Void = {}) {
     let group = DispatchGroup()
     for direction in [{ toGuest(client, guest) }, { toClient(client, guest) }] {
       group.enter()
@@ -29,6 +30,7 @@ enum Pieces {
     group.notify(queue: .global()) {
       close(client)
       close(guest)
+      finish()
     }
   }
 

@@ -39,12 +39,24 @@ public final class Runner {
 
   /// SIGTERM: the agent, else the power button, and the power itself once the guest's time is up.
   public func shutDown() async {
-    guard let machine else { return }
+    guard let machine else { return hasEnded(nil) }  // it will not run for long
     if machine.state == .paused { try? await machine.resume() }  // a paused guest can do nothing
-    let deadline = Task { try? await Task.sleep(nanoseconds: UInt64(graceSeconds * 1e9)) }
-    if await asked(machine) { await deadline.value }  // else there is nothing to wait for
-    deadline.cancel()
-    if end == nil { try? await machine.stop() }
+    if machine.state == .running {
+      let deadline = Task { try? await Task.sleep(nanoseconds: UInt64(graceSeconds * 1e9)) }
+      if await asked(machine) { await deadline.value }  // else there is nothing to wait for
+      deadline.cancel()
+    }
+    await powerOff(machine)
+  }
+
+  /// Post-condition: the machine has ended. One that has not started has nothing to stop; one that is between two states, such
+  /// as starting or saving, is asked again until it can be.
+  private func powerOff(_ machine: any Machine) async {
+    while end == nil {
+      if machine.state == .stopped || machine.state == .failed { return hasEnded(nil) }
+      if (try? await machine.stop()) != nil { return }
+      try? await Task.sleep(nanoseconds: 20_000_000)
+    }
   }
 
   private func asked(_ machine: any Machine) async -> Bool {
@@ -120,7 +132,7 @@ public final class Runner {
       guard machine.state == .paused else {
         throw Failure(.refused, "the machine is \(machine.state.rawValue)", hint: "pause it first")
       }
-      try await machine.save(to: path)
+      try await saveState(machine, to: path)
     default: throw Failure(.usage, "there is no command '\(command.do)'")
     }
     return Report(state: machine.state.rawValue, mac: options.spec.mac)
@@ -148,5 +160,6 @@ public final class Runner {
     ports?.close()
     published?.close()
     control?.close()
+    if case .socket(let path) = options.spec.network { unlink(ownFramesName(path)) }
   }
 }

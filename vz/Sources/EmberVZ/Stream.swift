@@ -25,14 +25,25 @@ enum Stream {
   }
 
   /// One line without its end, byte by byte, so that nothing of what follows is taken. Nil when there is none in `limit`.
-  static func line(_ descriptor: Int32, limit: Int) throws -> String? {
+  /// Throws `refused` when it has not come by the deadline.
+  static func line(_ descriptor: Int32, limit: Int, by deadline: Date? = nil) throws -> String? {
     var bytes: [UInt8] = []
     while bytes.count < limit {
+      if let deadline, !isReadable(descriptor, by: deadline) { throw Failure(.refused, "no answer in time") }
       guard let byte = try read(descriptor, 1).first else { return nil }
       if byte == UInt8(ascii: "\n") { return String(decoding: bytes, as: UTF8.self) }
       bytes.append(byte)
     }
     return nil
+  }
+
+  private static func isReadable(_ descriptor: Int32, by deadline: Date) -> Bool {
+    var wanted = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    while true {
+      let milliseconds = Int32(max(0, deadline.timeIntervalSinceNow) * 1000)
+      let count = poll(&wanted, 1, milliseconds)
+      if count >= 0 || errno != EINTR { return count > 0 }
+    }
   }
 
   /// Passes on what comes, in both directions, until both have ended; then closes both.

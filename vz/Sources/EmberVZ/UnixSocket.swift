@@ -30,14 +30,28 @@ public enum UnixSocket {
     return descriptor
   }
 
-  /// A socket of datagrams that is bound at `own`, which must be free, and sends to whoever is bound at `path`.
+  /// A socket of datagrams that is bound at `own`, which is made anew, and sends to whoever is bound at `path`.
+  /// When it fails, there is nothing at `own`.
   public static func datagrams(from own: String, to path: String) throws -> Int32 {
     let descriptor = try open(datagramType)
     unlink(own)
     guard withAddress(own, { bind(descriptor, $0, $1) }) == 0,
       withAddress(path, { systemConnect(descriptor, $0, $1) }) == 0
-    else { throw systemFailure("connect to '\(path)'", closing: descriptor) }
+    else {
+      let failure = systemFailure("connect to '\(path)'", closing: descriptor)
+      unlink(own)
+      throw failure
+    }
     return descriptor
+  }
+
+  /// Whether there is a socket of datagrams that nobody has open any more.
+  public static func isAbandoned(_ path: String) -> Bool {
+    var facts = stat()
+    guard lstat(path, &facts) == 0, facts.st_mode & S_IFMT == S_IFSOCK, let descriptor = try? open(datagramType)
+    else { return false }
+    defer { close(descriptor) }
+    return withAddress(path) { systemConnect(descriptor, $0, $1) } != 0 && errno == ECONNREFUSED
   }
 
   /// Waits for one connection; nil once the listener is closed.
@@ -45,7 +59,12 @@ public enum UnixSocket {
     while true {
       let connection = systemAccept(listener, nil, nil)
       if connection >= 0 { return connection }
-      if errno != EINTR && errno != ECONNABORTED { return nil }
+      switch errno {
+      case EINTR, ECONNABORTED: continue
+      // Who listens must outlive a moment in which there is no room.
+      case EMFILE, ENFILE, ENOBUFS, ENOMEM: usleep(50_000)
+      default: return nil
+      }
     }
   }
 

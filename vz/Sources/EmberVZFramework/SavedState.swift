@@ -21,10 +21,14 @@ import Virtualization
 
     func restore(from path: String) async throws {
       guard #available(macOS 14, *) else { throw tooOld("going on from a saved state") }
-      try await done("the machine did not go on from '\(path)'") { finish in
-        self.machine.restoreMachineStateFrom(url: URL(fileURLWithPath: path)) { error in
-          finish(error.map { .failure($0) } ?? .success(()))
+      do {
+        try await done("the machine did not go on from '\(path)'") { finish in
+          self.machine.restoreMachineStateFrom(url: URL(fileURLWithPath: path)) { error in
+            finish(error.map { .failure($0) } ?? .success(()))
+          }
         }
+      } catch let failure as Failure where failure.hint == nil {
+        throw Failure(failure.code, failure.message, hint: "it goes on only on the same host, with the same arguments")
       }
     }
   }

@@ -48,6 +48,8 @@ func obey(_ arguments: [String]) {
 @MainActor
 func serve(_ options: RunOptions) -> Never {
   signal(SIGPIPE, SIG_IGN)  // who talks to the guest may hang up
+  umask(0o077)  // what the framework writes is about the guest
+  raiseFileLimit()
   let runner = Runner(framework: AppleFramework(), options: options)
   let sources = [
     onSignal(SIGTERM) { await runner.shutDown() },

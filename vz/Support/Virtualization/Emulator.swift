@@ -42,8 +42,10 @@ final class Emulator: @unchecked Sendable {
   /// Post-condition: the file holds the state of the machine, which is paused and stays so.
   func save(to file: URL) throws {
     try Data(SavedState.heading(configuration).utf8).write(to: file)
-    try ask("migrate", ["uri": "exec:cat >> \(quoted(file))"])
+    try ask("migrate", ["uri": "exec:cat >> \(quoted(file)) && : > \(quoted(folder.appendingPathComponent("saved")))"])
     try awaitStatus("query-migrate", "completed", failed: "failed")
+    try waitFor("saved")  // QEMU has said all a moment before it is written
+    try FileManager.default.removeItem(atPath: path("saved"))
   }
 
   private func incoming(_ file: URL) -> [String] {
@@ -83,6 +85,7 @@ final class Emulator: @unchecked Sendable {
     guardian.arguments = ["-c", "read _; \(end); sleep 0.1; \(end)"]
     // Not in its arguments, or it would end itself. Nothing else: it outlives us, and must not pass for one of ours.
     guardian.environment = ["PATH": "/usr/bin:/bin", "FOLDER": folder.path]
+    guardian.currentDirectoryURL = URL(fileURLWithPath: "/")
     guardian.standardInput = lifeline
     try guardian.run()
   }

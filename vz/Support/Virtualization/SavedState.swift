@@ -5,7 +5,10 @@ enum SavedState {
   /// Of all that must be the same where it goes on.
   static func heading(_ configuration: VZVirtualMachineConfiguration) -> String {
     let platform = configuration.platform as? VZGenericPlatformConfiguration
-    let disks = configuration.storageDevices.map { ($0 as? VZVirtioBlockDeviceConfiguration)?.attachment.url.path ?? "" }
+    let disks = configuration.storageDevices.map { device in
+      let attachment = (device as? VZVirtioBlockDeviceConfiguration)?.attachment
+      return "\(attachment?.url.path ?? ""),\(attachment?.isReadOnly == true ? "ro" : "rw")"
+    }
     let networks = configuration.networkDevices.map {
       ($0 as? VZVirtioNetworkDeviceConfiguration)?.macAddress.string ?? ""
     }

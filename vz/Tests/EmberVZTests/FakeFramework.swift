@@ -1,3 +1,5 @@
+import Foundation
+
 @testable import EmberVZ
 
 /// A framework whose machines do what the test says.
@@ -18,6 +20,9 @@ final class FakeMachine: Machine {
   var onEnd: ((Failure?) -> Void)?
   var calls: [String] = []
   var startFailure: Failure?
+  /// In which it refuses to be stopped, so many times: as a machine does between two states.
+  var refusedStops = 0
+  var saveFailure: Failure?
   /// Whether the guest powers itself off when the button is pressed.
   var heedsButton = true
   /// What a connection to the guest gets.
@@ -39,6 +44,10 @@ final class FakeMachine: Machine {
   }
   func stop() async throws {
     calls.append("stop")
+    guard state == .running || state == .paused, refusedStops == 0 else {
+      refusedStops -= 1
+      throw Failure(.refused, "it is \(state.rawValue)")
+    }
     end(nil)
   }
   func requestStop() throws {
@@ -50,7 +59,11 @@ final class FakeMachine: Machine {
     guard let guestDescriptor else { throw Failure(.refused, "nobody listens") }
     return guestDescriptor
   }
-  func save(to path: String) async throws { calls.append("save \(path)") }
+  func save(to path: String) async throws {
+    calls.append("save")
+    try Data("state".utf8).write(to: URL(fileURLWithPath: path))
+    if let saveFailure { throw saveFailure }
+  }
   func restore(from path: String) async throws {
     calls.append("restore \(path)")
     state = .paused

@@ -83,6 +83,15 @@ final class PublishedPortsTests: XCTestCase {
     close(try HostSocket.bound(free))
     close(guest.end)
   }
+
+  func testWhyAPortCannotBeListenedAtIsTold() {
+    let forward = Forward(transport: .tcp, address: "127.0.0.1", hostPort: 80, guestPort: 80)
+    let denied = HostSocket.refusal(forward, EACCES)
+    XCTAssertEqual(denied.message, "port 80/tcp of 127.0.0.1 may not be listened at by this user")
+    XCTAssertEqual(denied.hint, "publish a port of 1024 or above")
+    XCTAssertEqual(HostSocket.refusal(forward, EADDRNOTAVAIL).code, .usage)
+    XCTAssertTrue(HostSocket.refusal(forward, ENOBUFS).message.contains("No buffer space"))
+  }
 }
 
 /// A guest whose agent is the test.
