@@ -11,11 +11,11 @@ import {
   renameImage,
 } from "../state/images.ts";
 import type { Operation, OperationData, Step } from "../state/journal.ts";
-import type { TaskOptions } from "../types.ts";
+import type { ImageConfig, TaskOptions } from "../types.ts";
 import { blobsOf, dropLayers, keepLayers, layerCacheOf } from "./layer-cache.ts";
 import { type LayerProgress, type WrittenDisk, writeLayers } from "./layers.ts";
 import { retiredName } from "./names.ts";
-import type { FetchedImage, ImageOrigin } from "./origins/origin.ts";
+import type { Arrival, ArrivingImage, FetchedImage, ImageOrigin } from "./origins/origin.ts";
 import { layoutName } from "./skopeo/skopeo.ts";
 import { makeWorkplace, removeWorkplace, workplaceOf } from "./workplace.ts";
 
@@ -34,18 +34,19 @@ export interface NewImage {
  * image has that name, `replacedId`; that one goes on under another name.
  */
 export function createImageOperation(image?: NewImage): Operation<Installation> {
-  const made: Made = { image, fetched: undefined, disk: undefined };
+  const made: Made = { image, fetched: undefined, config: undefined, disk: undefined };
   return {
     kind: "image.create",
     recovery: "undo",
-    steps: [fetchStep(made), diskStep(made), importStep, tidyStep, recordStep(made)],
+    steps: [fetchStep(made), diskStep(made), importStep(made), tidyStep, recordStep(made)],
   };
 }
 
 /** What the steps of one run hand on to each other beside the journal; the undoing of a step never needs it. */
 interface Made {
   readonly image: NewImage | undefined;
-  fetched: FetchedImage | undefined;
+  fetched: FetchedImage | ArrivingImage | undefined;
+  config: ImageConfig | undefined;
   disk: WrittenDisk | undefined;
 }
 
@@ -56,8 +57,16 @@ function fetchStep(made: Made): ImageStep {
       await fetch(installation, made);
       return undefined;
     },
-    undo: tidy,
+    undo: async (installation, data) => {
+      await arrivalOf(made)?.stop();
+      await tidy(installation, data);
+    },
   };
+}
+
+/** What this process itself has begun, and has not ended. */
+function arrivalOf({ fetched }: Made): Arrival | undefined {
+  return fetched !== undefined && "arrival" in fetched ? fetched.arrival : undefined;
 }
 
 async function fetch({ paths }: Installation, made: Made): Promise<void> {
@@ -90,10 +99,17 @@ function diskStep(made: Made): ImageStep {
 
 async function write(made: Made, target: string, signal: AbortSignal | undefined): Promise<void> {
   const { name, task } = present(made.image);
-  const onProgress = (progress: LayerProgress): void => task.onProgress?.(layerProgress(progress));
+  const fetched = present(made.fetched);
+  const arrival = arrivalOf(made);
+  const onProgress = (progress: LayerProgress): void => {
+    // While something is fetched, that is what takes the time.
+    if (arrival?.isOver !== false) task.onProgress?.(layerProgress(progress));
+  };
   try {
-    made.disk = await writeLayers({ layers: present(made.fetched).layers, target, signal, onProgress });
+    made.disk = await writeLayers({ layers: fetched.layers, target, signal, onProgress });
+    made.config = "arrival" in fetched ? await fetched.arrival.complete(made.disk.diffIds) : fetched.config;
   } catch (error) {
+    await arrival?.stop();
     throw error instanceof EmberError && error.code === "disk-full" ? noRoom(name, error) : error;
   }
 }
@@ -105,16 +121,19 @@ function noRoom(name: string, cause: EmberError): EmberError {
   });
 }
 
-const importStep: ImageStep = {
-  name: "import",
-  run: async (installation, data) => {
-    const storage = await installation.storage();
-    const imageId = imageIdOf(data);
-    await storage.importImage({ imageId }, await storage.stagingPath(imageId));
-    return undefined;
-  },
-  undo: removeDisk,
-};
+function importStep(made: Made): ImageStep {
+  return {
+    name: "import",
+    run: async (installation, data) => {
+      const storage = await installation.storage();
+      const imageId = imageIdOf(data);
+      present(made.image).task.onProgress?.({ step: "storing the disk" });
+      await storage.importImage({ imageId }, await storage.stagingPath(imageId));
+      return undefined;
+    },
+    undo: removeDisk,
+  };
+}
 
 async function removeDisk(installation: Installation, data: OperationData): Promise<void> {
   await (await installation.storage()).removeImage({ imageId: imageIdOf(data) });
@@ -153,7 +172,7 @@ function recordStep(made: Made): ImageStep {
     name: "record",
     run: async ({ db }, data) => {
       const { origin } = present(made.image);
-      const image = toRecord(data, origin, present(made.fetched), present(made.disk));
+      const image = toRecord(data, origin, made);
       const replaced = findImageById(db, data["replacedId"] ?? "");
       db.transaction(() => {
         if (replaced?.name === image.name) {
@@ -178,19 +197,15 @@ function recordStep(made: Made): ImageStep {
   };
 }
 
-function toRecord(
-  data: OperationData,
-  origin: ImageOrigin,
-  fetched: FetchedImage,
-  disk: WrittenDisk,
-): ImageRecord {
+function toRecord(data: OperationData, origin: ImageOrigin, made: Made): ImageRecord {
+  const [fetched, disk] = [present(made.fetched), present(made.disk)];
   return {
     id: imageIdOf(data),
     name: nameOf(data),
     digest: fetched.digest,
     architecture: fetched.architecture,
     source: origin.source,
-    config: fetched.config,
+    config: present(made.config),
     diskBytes: disk.sizeBytes,
     usedBytes: disk.usedBytes,
     createdAt: new Date().toISOString(),

@@ -2,6 +2,8 @@ import { type FileHandle, open, rm } from "node:fs/promises";
 import { blockBytes } from "./format.ts";
 
 const bufferBytes = 2 * 1024 * 1024;
+/** How much is written before the kernel is told to take it to the disk: else all of it would come at the end. */
+const syncBytes = 64 * 1024 * 1024;
 const zeroBlock = Buffer.alloc(blockBytes);
 
 /**
@@ -17,6 +19,8 @@ export class DiskFile {
   #used = 0;
   #fresh = true;
   #underWay: Promise<void> | undefined;
+  #unsynced = 0;
+  #syncing: Promise<void> | undefined;
   #closed = false;
 
   private constructor(path: string, file: FileHandle) {
@@ -50,6 +54,7 @@ export class DiskFile {
   async flush(): Promise<void> {
     await this.#rotate();
     await this.#underWay;
+    await this.#syncing;
   }
 
   /** Sets the file's length. */
@@ -68,6 +73,7 @@ export class DiskFile {
   async remove(): Promise<void> {
     try {
       await this.#underWay;
+      await this.#syncing;
     } catch {
       // the write's own failure was, or will be, thrown to whoever wrote
     }
@@ -125,6 +131,17 @@ export class DiskFile {
     this.#underWay = work;
     [this.#buffer, this.#spare] = [this.#spare, this.#buffer];
     this.#used = 0;
+    await this.#syncNowAndThen(end);
+  }
+
+  /** One at a time, beside the writing. */
+  async #syncNowAndThen(written: number): Promise<void> {
+    this.#unsynced += written;
+    if (this.#unsynced < syncBytes) return;
+    await this.#syncing;
+    this.#unsynced = 0;
+    this.#syncing = this.#file.datasync();
+    this.#syncing.catch(() => undefined); // thrown by whoever awaits it
   }
 
   async #writeOut(buffer: Buffer, length: number, position: number, fresh: boolean): Promise<void> {

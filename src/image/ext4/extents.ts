@@ -17,12 +17,17 @@ export interface ExtentTree {
 /** Takes a block of the tree; returns where on the disk it stands. */
 export type PlaceBlock = (content: Buffer) => Promise<number>;
 
+/** Whether `inlineExtents` has room for them. */
+export function areInline(extents: readonly Extent[]): boolean {
+  const pointers = extents.reduce((sum, { length }) => sum + Math.ceil(length / maxExtentBlocks), 0);
+  return pointers <= rootEntries;
+}
+
 /** The 60 bytes in the inode, when that is room enough for all extents. */
 export function inlineExtents(extents: readonly Extent[]): Buffer | undefined {
-  const pointers = splitLong(extents);
-  if (pointers.length > rootEntries) return undefined;
+  if (!areInline(extents)) return undefined;
   const root = Buffer.alloc(60);
-  encode(root, pointers, rootEntries, 0);
+  encode(root, splitLong(extents), rootEntries, 0);
   return root;
 }
 

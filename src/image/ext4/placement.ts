@@ -1,7 +1,8 @@
 import { toBytes } from "../tar/bytes.ts";
+import { free } from "../tar/free.ts";
 import { buildDirectory, type DirectoryContent, emptyDirectoryBlock } from "./directory.ts";
 import type { DirectoryEntry } from "./directory-entry.ts";
-import { buildExtentTree, inlineExtents } from "./extents.ts";
+import { areInline, buildExtentTree, inlineExtents } from "./extents.ts";
 import {
   blockBytes,
   fastSymlinkBytes,
@@ -51,7 +52,7 @@ export function standsInTable(inode: Inode): boolean {
     case "folder":
       return false;
     case "file":
-      return inlineExtents(inode.extents) !== undefined;
+      return areInline(inode.extents);
     case "symlink":
       return inode.target.length < fastSymlinkBytes;
     default:
@@ -75,6 +76,7 @@ async function placeBody(volume: SealedVolume, inode: Inode): Promise<Body> {
     case "folder": {
       const { blocks, indexed } = folderContent(volume, inode);
       const extents = await placeBlocks(volume, blocks);
+      blocks.forEach(free);
       const body = await extentBody(volume, inode.number, blocks.length * blockBytes, extents);
       return { ...body, flags: body.flags | (indexed ? inodeFlags.index : 0) };
     }

@@ -1,4 +1,4 @@
-import type { ByteString } from "../tar/bytes.ts";
+import { type ByteString, fromBytes, toBytes } from "../tar/bytes.ts";
 import type { Moment } from "../tar/numbers.ts";
 
 export interface Attributes {
@@ -99,7 +99,7 @@ export class FileTree {
     inode.links++; // first, so that it survives when it is what is replaced
     this.remove(folder, name);
     const entry = { inode, layer };
-    folder.children.set(name, entry);
+    folder.children.set(compact(name), entry);
     this.#names++;
     this.touch(folder, layer);
     return entry;
@@ -137,6 +137,11 @@ export class FileTree {
       else if (inode.kind === "file" && inode.links === 0) this.#onRelease(inode.extents);
     }
   }
+}
+
+/** A part of a string keeps the whole of it in memory. */
+function compact(name: ByteString): ByteString {
+  return fromBytes(toBytes(name));
 }
 
 function newFolder(attributes: Attributes, parent: FolderInode | undefined): FolderInode {

@@ -1,11 +1,12 @@
 import { maxFileBytes, maxLinks } from "../ext4/format.ts";
-import type { Attributes, FolderInode, SpecialInode } from "../ext4/tree.ts";
+import type { Attributes, FolderInode, Inode, SpecialInode } from "../ext4/tree.ts";
 import type { Ext4Writer } from "../ext4/writer.ts";
 import { checkXattrs } from "../ext4/xattrs.ts";
 import { type ByteString, shown } from "../tar/bytes.ts";
 import type { TarEntry } from "../tar/entry.ts";
 import { invalidArchive } from "../tar/invalid.ts";
 import type { TarReader } from "../tar/reader.ts";
+import { SharedAttributes } from "./attributes.ts";
 import type { LayerBudget } from "./limits.ts";
 import { checkSymlinkTarget, FolderFinder, splitPath } from "./paths.ts";
 import { hideContent, hideName, markerOf } from "./whiteouts.ts";
@@ -23,6 +24,7 @@ export class LayerApplier {
   readonly #budget: LayerBudget;
   readonly #seconds: number;
   readonly #finder: FolderFinder;
+  readonly #shared = new SharedAttributes();
 
   /** `seconds`: the time of folders that nothing describes. */
   constructor(writer: Ext4Writer, budget: LayerBudget, seconds: number) {
@@ -55,7 +57,7 @@ export class LayerApplier {
   #describeRoot(entry: TarEntry, layer: number): void {
     if (entry.kind !== "folder") throw invalidArchive(`the root ${shown(entry.path)} is no folder`);
     const { root } = this.#writer.tree;
-    root.attributes = attributesOf(entry, "folder");
+    root.attributes = this.#attributesOf(entry, "folder");
     root.listedIn = layer;
   }
 
@@ -73,14 +75,14 @@ export class LayerApplier {
         this.#putFolder(entry, folder, name, layer);
         break;
       case "file": {
-        const attributes = attributesOf(entry, "file");
+        const attributes = this.#attributesOf(entry, "file");
         const content = await this.#writeContent(entry, reader);
         tree.add(folder, name, { kind: "file", attributes, links: 0, number: 0, ...content }, layer);
         break;
       }
       case "symlink": {
         checkSymlinkTarget(entry.path, entry.linkTarget);
-        const attributes = attributesOf(entry, "symlink");
+        const attributes = this.#attributesOf(entry, "symlink");
         tree.add(
           folder,
           name,
@@ -93,14 +95,14 @@ export class LayerApplier {
         this.#putHardLink(entry, folder, name, layer);
         break;
       default:
-        tree.add(folder, name, specialInode(entry, entry.kind), layer);
+        tree.add(folder, name, this.#specialInode(entry, entry.kind), layer);
     }
   }
 
   /** A folder over a folder keeps what is in it. */
   #putFolder(entry: TarEntry, folder: FolderInode, name: ByteString, layer: number): void {
     const { tree } = this.#writer;
-    const attributes = attributesOf(entry, "folder");
+    const attributes = this.#attributesOf(entry, "folder");
     const there = folder.children.get(name);
     if (there?.inode.kind === "folder") {
       there.inode.attributes = attributes;
@@ -125,6 +127,18 @@ export class LayerApplier {
     this.#writer.tree.add(folder, name, inode, layer);
   }
 
+  #attributesOf(entry: TarEntry, kind: Inode["kind"]): Attributes {
+    return this.#shared.share(attributesOf(entry, kind));
+  }
+
+  #specialInode(entry: TarEntry, kind: "character-device" | "block-device" | "fifo"): SpecialInode {
+    const { deviceMajor: major, deviceMinor: minor } = entry;
+    if (major >= 2 ** 12 || minor >= 2 ** 20) {
+      throw invalidArchive(`${shown(entry.path)} has the impossible device number ${major}:${minor}`);
+    }
+    return { kind, attributes: this.#attributesOf(entry, kind), links: 0, number: 0, major, minor };
+  }
+
   async #writeContent(entry: TarEntry, reader: TarReader): ReturnType<Ext4Writer["writeContent"]> {
     if (entry.sizeBytes > maxFileBytes)
       throw invalidArchive(`${shown(entry.path)} is larger than a file can be`);
@@ -132,10 +146,7 @@ export class LayerApplier {
   }
 }
 
-function attributesOf(
-  entry: TarEntry,
-  kind: "file" | "folder" | "symlink" | SpecialInode["kind"],
-): Attributes {
+function attributesOf(entry: TarEntry, kind: Inode["kind"]): Attributes {
   // The highest number is Linux' own mark for "no such user".
   for (const id of [entry.uid, entry.gid]) {
     if (id >= 2 ** 32 - 1)
@@ -151,14 +162,6 @@ function attributesOf(
   };
   checkXattrs(attributes, kind, entry.path);
   return attributes;
-}
-
-function specialInode(entry: TarEntry, kind: "character-device" | "block-device" | "fifo"): SpecialInode {
-  const { deviceMajor: major, deviceMinor: minor } = entry;
-  if (major >= 2 ** 12 || minor >= 2 ** 20) {
-    throw invalidArchive(`${shown(entry.path)} has the impossible device number ${major}:${minor}`);
-  }
-  return { kind, attributes: attributesOf(entry, kind), links: 0, number: 0, major, minor };
 }
 
 function treeBytesOf(entry: TarEntry): number {

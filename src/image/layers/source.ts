@@ -2,6 +2,10 @@ import { createHash } from "node:crypto";
 import type { Readable } from "node:stream";
 import { EmberError } from "../../errors/ember-error.ts";
 import { openCompressed } from "../tar/compressed.ts";
+import { readAhead } from "../tar/read-ahead.ts";
+
+/** What may be decompressed before it is written: enough for both to go on at once. */
+const aheadBytes = 2 * 1024 * 1024;
 
 /** A layer: a tar archive, perhaps compressed, and what is known of it beforehand. */
 export interface LayerSource {
@@ -9,6 +13,8 @@ export interface LayerSource {
   open(): Promise<Readable>;
   /** "sha256:..." of the blob as `open` gives it. */
   readonly digest?: string | undefined;
+  /** Whether somebody has compared that digest. The content is hashed in any case. */
+  readonly isChecked?: boolean | undefined;
   /** "sha256:..." of the archive, decompressed. */
   readonly diffId?: string | undefined;
   /** Length of the blob. */
@@ -32,7 +38,8 @@ export async function openLayer(
   source: LayerSource,
   options: { readonly signal: AbortSignal | undefined; readonly onBytes: (count: number) => void },
 ): Promise<OpenedLayer> {
-  const blob = source.digest === undefined ? undefined : new Digest(source.digest);
+  const blob =
+    source.digest === undefined || source.isChecked === true ? undefined : new Digest(source.digest);
   const archive = new Digest(source.diffId ?? "sha256:");
   const stream = await source.open();
   let blobBytes = 0;
@@ -45,7 +52,7 @@ export async function openLayer(
   });
   const opened = await openCompressed(counted, { signal: options.signal });
   async function* content(): AsyncGenerator<Uint8Array, void, undefined> {
-    for await (const chunk of opened.content) {
+    for await (const chunk of readAhead(opened.content, aheadBytes)) {
       options.onBytes(chunk.length);
       archive.update(chunk);
       yield chunk;

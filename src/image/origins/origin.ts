@@ -8,13 +8,33 @@ export interface ImageIdentity {
   readonly architecture: string;
 }
 
-/** An image on this host, ready to be written to a disk. */
-export interface FetchedImage extends ImageIdentity {
-  readonly config: ImageConfig;
+interface ImageLayers extends ImageIdentity {
   /** The lowest first. They may lie in the folder that `fetch` was given. */
   readonly layers: readonly LayerSource[];
   /** Of the layers that were not fetched but kept from before; undefined when there were none. */
   readonly keptBytes?: number | undefined;
+}
+
+/** An image on this host, ready to be written to a disk. */
+export interface FetchedImage extends ImageLayers {
+  readonly config: ImageConfig;
+}
+
+/** An image on its way. Each layer can be read as soon as it is here: opening one waits for that. */
+export interface ArrivingImage extends ImageLayers {
+  readonly arrival: Arrival;
+}
+
+/** What is still to come. */
+export interface Arrival {
+  readonly isOver: boolean;
+  /**
+   * Waits until everything is here. `diffIds` are those of the layers, as they were read. Throws what fetching throws, and
+   * `verification-failed` for a content that is not the image's.
+   */
+  complete(diffIds: readonly string[]): Promise<ImageConfig>;
+  /** Post-condition: nothing writes to the folder any more. Idempotent. */
+  stop(): Promise<void>;
 }
 
 /** Where an image comes from. */
@@ -27,7 +47,8 @@ export interface ImageOrigin {
   identify(task: TaskOptions): Promise<ImageIdentity | undefined>;
   /**
    * Brings the image here. `folder` is empty, private, and removed when the image was made or when that failed. Nothing
-   * that it started writes there any more when it returns or throws. `layerCache` is the folder of the layers that are kept.
+   * that it started writes there any more when it throws, or when it returns a whole image. `layerCache` is the folder of the
+   * layers that are kept.
    */
-  fetch(folder: string, task: TaskOptions, layerCache: string): Promise<FetchedImage>;
+  fetch(folder: string, task: TaskOptions, layerCache: string): Promise<FetchedImage | ArrivingImage>;
 }

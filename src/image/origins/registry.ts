@@ -3,10 +3,17 @@ import { EmberError } from "../../errors/ember-error.ts";
 import type { TaskOptions } from "../../types.ts";
 import { takeLayers } from "../layer-cache.ts";
 import { digestOf } from "../oci/blobs.ts";
-import { readLayout } from "../oci/layout.ts";
+import { type LayoutImage, readLayout } from "../oci/layout.ts";
 import { parseJson } from "../oci/parse.ts";
 import { entriesFor, noSuchPlatform, type Platform, platformText } from "../oci/platform.ts";
-import { anyManifestSchema, indexSchema, isIndexType, manifestSchema } from "../oci/schemas.ts";
+import {
+  anyManifestSchema,
+  type Descriptor,
+  indexSchema,
+  isIndexType,
+  isLayerType,
+  manifestSchema,
+} from "../oci/schemas.ts";
 import { canonicalName, type RegistryReference, shown } from "../reference.ts";
 import {
   copyToLayout,
@@ -16,7 +23,8 @@ import {
   type SkopeoLimits,
   type SkopeoSource,
 } from "../skopeo/skopeo.ts";
-import type { FetchedImage, ImageIdentity, ImageOrigin } from "./origin.ts";
+import { arrivingLayer, beginCopy } from "./arriving.ts";
+import type { ArrivingImage, FetchedImage, ImageIdentity, ImageOrigin } from "./origin.ts";
 
 export interface RegistryOptions {
   readonly platform: Platform;
@@ -145,27 +153,63 @@ async function fetchImage(
   found: FoundManifest,
   folder: string,
   task: TaskOptions & { readonly layerCache: string },
-): Promise<FetchedImage> {
+): Promise<FetchedImage | ArrivingImage> {
   const layers = found.layers ?? (await layersOf(source, task.signal));
   const layout = join(folder, layoutName);
+  // The layout's manifest may be a translation of the registry's, which is the one that people know.
+  const { digest } = found;
   const keptBytes = takeLayers(
     task.layerCache,
     layout,
     layers.map(({ digest }) => digest),
   );
+  const kept = keptBytes > 0 ? { keptBytes } : {};
   const totalBytes = layers.reduce((sum, { size }) => sum + size, 0);
-  await copyToLayout(source, folder, { ...task, totalBytes: () => totalBytes });
-  const image = await readLayout({
-    folder: layout,
-    tag: layoutTag,
-    platform: source.platform,
-    what: source.what,
-  });
-  // The layout's manifest may be a translation of the registry's, which is the one that people know.
-  return { ...image, digest: found.digest, ...(keptBytes > 0 ? { keptBytes } : {}) };
+  const copy = beginCopy(
+    (signal) => copyToLayout(source, folder, { ...task, signal, totalBytes: () => totalBytes }),
+    task.signal,
+  );
+  const read = async (): Promise<LayoutImage> => {
+    await copy.done;
+    const { platform, what } = source;
+    return await readLayout({ folder: layout, tag: layoutTag, platform, what });
+  };
+  if (!canBeReadAtOnce(layers)) return { ...(await read()), digest, ...kept };
+  return {
+    digest,
+    architecture: found.architecture,
+    layers: layers.map((layer) => arrivingLayer(layout, layer, copy)),
+    ...kept,
+    arrival: {
+      get isOver() {
+        return copy.isOver;
+      },
+      complete: async (diffIds) => {
+        const image = await read();
+        checkDiffIds(image, diffIds);
+        return image.config;
+      },
+      stop: copy.stop,
+    },
+  };
 }
 
-type Layers = readonly { readonly digest: string; readonly size: number }[];
+/** Else the layout says what is wrong with them. */
+function canBeReadAtOnce(layers: Layers): boolean {
+  return layers.length > 0 && layers.every(({ mediaType }) => isLayerType(mediaType));
+}
+
+function checkDiffIds({ layers }: LayoutImage, found: readonly string[]): void {
+  const wrong = layers.findIndex(({ diffId }, index) => diffId !== found[index]);
+  if (wrong < 0 && layers.length === found.length) return;
+  throw new EmberError(
+    "verification-failed",
+    `layer ${wrong + 1} of ${layers.length}: the digest of its content is ${found[wrong]} instead of ${layers[wrong]?.diffId}`,
+    { hint: "it was damaged or changed on the way: fetch it again" },
+  );
+}
+
+type Layers = readonly Descriptor[];
 
 /** Empty when it cannot be told: what is wrong shows when the image is fetched. */
 async function layersOf(source: SkopeoSource, signal: AbortSignal | undefined): Promise<Layers> {

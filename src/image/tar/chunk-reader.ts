@@ -34,18 +34,16 @@ export class ChunkReader {
   async take(length: number): Promise<Buffer | undefined> {
     const now = this.takeNow(length);
     if (now !== undefined) return now;
-    const parts: Buffer[] = [];
-    let missing = length;
-    while (missing > 0) {
-      const part = await this.some(missing);
+    const whole = Buffer.allocUnsafe(length);
+    for (let at = 0; at < length; ) {
+      const part = await this.some(length - at);
       if (part === undefined) {
-        if (missing === length) return undefined;
+        if (at === 0) return undefined;
         throw invalidArchive(`the archive ends amid its data, at byte ${this.position}`);
       }
-      parts.push(part);
-      missing -= part.length;
+      at += part.copy(whole, at);
     }
-    return Buffer.concat(parts, length);
+    return whole;
   }
 
   /** Between 1 and `limit` bytes, undefined at the stream's end. The view is valid until the next call. */
@@ -85,13 +83,14 @@ export class ChunkReader {
   }
 
   async #fill(): Promise<boolean> {
+    this.#before += this.#at; // all of it: and it may be gone when the next one comes
+    this.#chunk = empty;
+    this.#at = 0;
     for (;;) {
       const next = await this.#source.next();
       if (next.done === true) return false;
       if (next.value.length === 0) continue;
-      this.#before += this.#chunk.length;
       this.#chunk = Buffer.from(next.value.buffer, next.value.byteOffset, next.value.byteLength);
-      this.#at = 0;
       return true;
     }
   }

@@ -1,7 +1,8 @@
-import { pipeline, Readable, type Transform } from "node:stream";
+import { Readable, type Transform } from "node:stream";
 import * as zlib from "node:zlib";
 import { EmberError, errnoCode } from "../../errors/ember-error.ts";
 import { runStreaming } from "../../host/run.ts";
+import { free } from "./free.ts";
 import { invalidArchive } from "./invalid.ts";
 import { zstdFrames } from "./zstd-frames.ts";
 
@@ -73,16 +74,24 @@ async function* through(
   transform: Transform,
   what: string,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const input = Readable.from(source, { objectMode: false, highWaterMark: outputChunkBytes });
-  pipeline(input, transform, () => undefined); // a failure of either comes out of the transform, below
+  feed(source, transform).catch((error) => transform.destroy(error)); // it comes out of the transform, below
   try {
     for await (const chunk of transform) yield chunk;
   } catch (error) {
     throw decompressionError(error, what);
   } finally {
-    input.destroy();
     transform.destroy();
   }
+}
+
+async function feed(source: AsyncIterable<Uint8Array>, transform: Transform): Promise<void> {
+  for await (const chunk of source) {
+    await new Promise<void>((resolve, reject) => {
+      transform.write(chunk, (error) => (error ? reject(error) : resolve()));
+    });
+    free(chunk);
+  }
+  transform.end();
 }
 
 /** Only what zlib itself found is the data's fault; all else is the source's own error. */

@@ -1,0 +1,148 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { TestRegistry } from "../../test/support/registry.ts";
+import { BenchInstallation, executable } from "../installation.ts";
+import { interleave, type Result, ratioResult, timeProcess } from "../measure.ts";
+import { type BenchLayer, layersOfHost } from "./layers.ts";
+import { writeImage } from "./layout.ts";
+
+const mib = 2 ** 20;
+const layerCount = 20;
+const sharedCount = 18;
+const mostMemoryMib = 150;
+const bun = join(import.meta.dir, "../../scripts/bun");
+
+/** From an image in a registry on loopback to a bootable disk, against what one would do by hand. */
+export async function measurePulls(): Promise<Result[]> {
+  const results: Result[] = [];
+  for (const [name, bytes, rounds] of [
+    ["100 MB", 100e6, 2],
+    //["1 GB", 1e9, 3],
+  ] as const) {
+    using scene = new Scene();
+    await using registry = await TestRegistry.start();
+    scene.publish(registry, bytes);
+    results.push(...(await measure(scene, registry, name, rounds)));
+  }
+  return results;
+}
+
+/** A folder with an installation, and an image and another one that shares most of its layers. */
+class Scene implements Disposable {
+  readonly folder: string = mkdtempSync(join(tmpdir(), "ember-bench-pull-"));
+  readonly bench: BenchInstallation = new BenchInstallation();
+
+  constructor() {
+    this.bench.ember("init");
+  }
+
+  layout(name: string): string {
+    return join(this.folder, name);
+  }
+
+  publish(registry: TestRegistry, bytes: number): void {
+    const more = layerCount - sharedCount;
+    const total = (bytes * (layerCount + more)) / layerCount;
+    const layers = layersOfHost(this.folder, layerCount + more, total);
+    this.#publish(registry, "one", layers.slice(0, layerCount));
+    this.#publish(registry, "two", [...layers.slice(0, sharedCount), ...layers.slice(layerCount)]);
+  }
+
+  #publish(registry: TestRegistry, name: string, layers: readonly BenchLayer[]): void {
+    writeImage(this.layout(name), layers);
+    registry.push(this.layout(name), name);
+  }
+
+  /** An empty folder. */
+  fresh(name: string): string {
+    const path = join(this.folder, name);
+    rmSync(path, { recursive: true, force: true });
+    mkdirSync(path);
+    return path;
+  }
+
+  [Symbol.dispose](): void {
+    this.bench[Symbol.dispose]();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+async function measure(
+  scene: Scene,
+  { host }: TestRegistry,
+  size: string,
+  rounds: number,
+): Promise<Result[]> {
+  const { bench } = scene;
+  const pull = (name: string) => (): number =>
+    bench.ember("image", "pull", `${host}/${name}`, "--name", name, "--no-tls-verify", "--quiet");
+  const forget = (): void => {
+    bench.ember("image", "prune", "--quiet");
+  };
+  const [ours, shared, byTar, byUmoci, bare] = await interleave(rounds, [
+    () => (forget(), pull("one")()),
+    () => (bench.ember("image", "delete", "one"), pull("two")()),
+    () => byHand(scene, host, unpackByTar),
+    () => byHand(scene, host, unpackByUmoci),
+    () => timeProcess([bun, join(import.meta.dir, "read-layers.ts"), scene.layout("one")], bench.env),
+  ]);
+  if (!ours || !shared || !byTar || !byUmoci || !bare) return [];
+  forget();
+  const memory = peakMemoryMib(bench, [`${host}/one`, "--name", "one", "--no-tls-verify"]);
+  const what = `pull ${size}, ${layerCount} layers`;
+  return [
+    ratioResult(what, ours, byTar, "skopeo, tar, mke2fs", 0.5),
+    ratioResult(what, ours, byUmoci, "skopeo, umoci, mke2fs", 0.5),
+    ratioResult(what, ours, bare, "decompress and hash", 1.5),
+    ratioResult(`pull ${size}, ${sharedCount} layers here`, shared, ours, "the first pull", 1),
+    memoryResult(what, memory),
+  ];
+}
+
+type Unpack = (scene: Scene, layout: string, root: string) => number;
+
+function byHand(scene: Scene, host: string, unpack: Unpack): number {
+  const layout = join(scene.fresh("hand"), "layout");
+  const root = join(scene.folder, "hand", "root");
+  const copy = ["skopeo", "--insecure-policy", "copy", "--quiet", "--src-tls-verify=false"];
+  const fetched = timeProcess([...copy, `docker://${host}/one`, `oci:${layout}:latest`], scene.bench.env);
+  const unpacked = unpack(scene, layout, root);
+  const disk = join(scene.folder, "hand", "disk");
+  const made = timeProcess(["mke2fs", "-q", "-t", "ext4", "-d", root, disk, "2G"], scene.bench.env);
+  rmSync(join(scene.folder, "hand"), { recursive: true });
+  return fetched + unpacked + made;
+}
+
+const unpackByTar: Unpack = (scene, layout, root) => {
+  mkdirSync(root);
+  const blobs = join(layout, "blobs", "sha256");
+  const layers = readdirSync(blobs).map((name) => join(blobs, name));
+  return layers
+    .filter((path) => statSync(path).size > 10_000)
+    .reduce((sum, path) => sum + timeProcess(["tar", "-C", root, "-xzf", path], scene.bench.env), 0);
+};
+
+const unpackByUmoci: Unpack = (scene, layout, root) => {
+  const bundle = `${root}-bundle`;
+  const took = timeProcess(["umoci", "unpack", "--image", `${layout}:latest`, bundle], scene.bench.env);
+  timeProcess(["mv", join(bundle, "rootfs"), root], scene.bench.env);
+  return took;
+};
+
+function peakMemoryMib({ env }: BenchInstallation, args: readonly string[]): number {
+  const { resourceUsage, success } = Bun.spawnSync([executable, "image", "pull", ...args], { env });
+  if (!success) throw new Error("ember image pull failed");
+  return resourceUsage.maxRSS / mib;
+}
+
+function memoryResult(what: string, memory: number): Result {
+  return {
+    what: `${what}: memory`,
+    ours: `${memory.toFixed(0)} MB`,
+    against: "",
+    ratio: "",
+    target: `<= ${mostMemoryMib} MB`,
+    met: memory <= mostMemoryMib,
+  };
+}
