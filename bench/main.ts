@@ -4,6 +4,7 @@ import { measureBoot } from "./boot.ts";
 import { measureExec } from "./exec.ts";
 import { measureFirewall } from "./firewall.ts";
 import { measureFreeze } from "./freeze.ts";
+import { measurePulls } from "./images/pull.ts";
 import { BenchInstallation, executable } from "./installation.ts";
 import { measureLab } from "./lab.ts";
 import { boundResult, interleave, printTable, type Result, ratioResult, timeProcess } from "./measure.ts";
@@ -27,6 +28,7 @@ const sections: Readonly<Record<string, () => Promise<unknown>>> = {
   freeze: async () => results.push(await measureFreeze(bench)),
   storage: async () => results.push(...(await measureStorages())),
   start: async () => results.push(...(await measureStart())),
+  pull: async () => results.push(...(await measurePulls())),
   firewall: async () => results.push(...measureFirewall()),
   lab: async () => results.push(...(await measureLab())),
 };

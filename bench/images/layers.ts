@@ -48,7 +48,8 @@ function filesOfHost(): { readonly path: string; readonly size: number }[] {
 
 function layerOf(folder: string, names: readonly string[]): BenchLayer {
   const archive = join(folder, "layer.tar");
-  writeFileSync(join(folder, "names"), names.join("\0"));
+  // As whoever walks a tree has them: folder by folder.
+  writeFileSync(join(folder, "names"), names.toSorted().join("\0"));
   const args = ["-C", "/", "--null", "-T", join(folder, "names"), "-cPf", archive, "--transform=s,^/,,"];
   const made = spawnSync("tar", args, { encoding: "utf8" });
   if (made.status !== 0) throw new Error(`tar failed: ${made.stderr}`);

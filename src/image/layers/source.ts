@@ -2,10 +2,6 @@ import { createHash } from "node:crypto";
 import type { Readable } from "node:stream";
 import { EmberError } from "../../errors/ember-error.ts";
 import { openCompressed } from "../tar/compressed.ts";
-import { readAhead } from "../tar/read-ahead.ts";
-
-/** What may be decompressed before it is written: enough for both to go on at once. */
-const aheadBytes = 2 * 1024 * 1024;
 
 /** A layer: a tar archive, perhaps compressed, and what is known of it beforehand. */
 export interface LayerSource {
@@ -33,7 +29,7 @@ export interface OpenedLayer {
   readonly verify: () => string;
 }
 
-/** `onBytes` is told of every piece of the decompressed archive, and may throw. */
+/** Each piece of the content is valid until the next one is asked for. `onBytes` is told of every piece of the decompressed archive, and may throw. */
 export async function openLayer(
   source: LayerSource,
   options: { readonly signal: AbortSignal | undefined; readonly onBytes: (count: number) => void },
@@ -52,7 +48,7 @@ export async function openLayer(
   });
   const opened = await openCompressed(counted, { signal: options.signal });
   async function* content(): AsyncGenerator<Uint8Array, void, undefined> {
-    for await (const chunk of readAhead(opened.content, aheadBytes)) {
+    for await (const chunk of opened.content) {
       options.onBytes(chunk.length);
       archive.update(chunk);
       yield chunk;

@@ -4,6 +4,7 @@ import { EmberError, errnoCode } from "../../errors/ember-error.ts";
 import { runStreaming } from "../../host/run.ts";
 import { free } from "./free.ts";
 import { invalidArchive } from "./invalid.ts";
+import { readAhead } from "./read-ahead.ts";
 import { zstdFrames } from "./zstd-frames.ts";
 
 export type Compression = "gzip" | "zstd" | "xz" | "none";
@@ -15,6 +16,8 @@ export interface OpenedStream {
 
 /** Large pieces keep the cost per piece small beside the cost per byte. */
 const outputChunkBytes = 256 * 1024;
+/** How much is decompressed before somebody takes it: so that both go on at once. */
+const aheadBytes = 2 * 1024 * 1024;
 
 /** What decompressing one layer with a host tool may take at the most: a guard against hanging. */
 const toolTimeoutMs = 6 * 3600 * 1000;
@@ -76,21 +79,24 @@ async function* through(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   feed(source, transform).catch((error) => transform.destroy(error)); // it comes out of the transform, below
   try {
-    for await (const chunk of transform) yield chunk;
+    yield* readAhead(transform, aheadBytes);
   } catch (error) {
     throw decompressionError(error, what);
-  } finally {
-    transform.destroy();
   }
 }
 
+/** The next piece is there while one is decompressed. */
 async function feed(source: AsyncIterable<Uint8Array>, transform: Transform): Promise<void> {
+  let before: Promise<void> | undefined;
   for await (const chunk of source) {
-    await new Promise<void>((resolve, reject) => {
+    const written = new Promise<void>((resolve, reject) => {
       transform.write(chunk, (error) => (error ? reject(error) : resolve()));
-    });
-    free(chunk);
+    }).then(() => free(chunk));
+    written.catch(() => undefined); // thrown where it is awaited
+    await before;
+    before = written;
   }
+  await before;
   transform.end();
 }
 
