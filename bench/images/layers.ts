@@ -8,6 +8,8 @@ import { gzipSync } from "node:zlib";
 export interface BenchLayer {
   readonly blob: Buffer;
   readonly diffId: string;
+  /** Of all files in it. */
+  readonly contentBytes: number;
 }
 
 /** Larger ones would make layers of very different sizes. */
@@ -21,13 +23,14 @@ export function layersOfHost(folder: string, count: number, totalBytes: number):
   const files = filesOfHost();
   return Array.from({ length: count }, () => {
     const names: string[] = [];
-    for (let bytes = 0; bytes < totalBytes / count; ) {
+    let bytes = 0;
+    while (bytes < totalBytes / count) {
       const next = files.pop();
       if (next === undefined) throw new Error(`/usr has less than ${totalBytes} bytes of files`);
       names.push(next.path);
       bytes += next.size;
     }
-    return layerOf(folder, names);
+    return { ...layerOf(folder, names), contentBytes: bytes };
   });
 }
 
@@ -46,7 +49,7 @@ function filesOfHost(): { readonly path: string; readonly size: number }[] {
   return files.toSorted((a, b) => ((order.get(a.path) ?? "") < (order.get(b.path) ?? "") ? -1 : 1));
 }
 
-function layerOf(folder: string, names: readonly string[]): BenchLayer {
+function layerOf(folder: string, names: readonly string[]): Omit<BenchLayer, "contentBytes"> {
   const archive = join(folder, "layer.tar");
   // As whoever walks a tree has them: folder by folder.
   writeFileSync(join(folder, "names"), names.toSorted().join("\0"));
