@@ -46,7 +46,7 @@ export async function openLayer(
     }
     blob?.update(chunk);
   });
-  const opened = await openCompressed(counted, { signal: options.signal });
+  const opened = await openCompressed(counted, { signal: options.signal, transient: true });
   async function* content(): AsyncGenerator<Uint8Array, void, undefined> {
     for await (const chunk of opened.content) {
       options.onBytes(chunk.length);

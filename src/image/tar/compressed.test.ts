@@ -46,6 +46,22 @@ test("passes on what is not compressed, however short", async () => {
   for (const short of ["", "a", "abcde"]) await expectContent(Buffer.from(short), "none", Buffer.from(short));
 });
 
+test("pieces can be kept, those of the source too, unless their memory is to be given back", async () => {
+  const large = Buffer.alloc(2_000_000, "some text, again and again. ");
+  const packed = Buffer.from(new Uint8Array(gzipSync(large)));
+  for (const transient of [false, true]) {
+    const source = inChunks(packed, packed.length);
+    const parts: Uint8Array[] = [];
+    let length = 0;
+    for await (const part of (await openCompressed(source, { transient })).content) {
+      length += part.length;
+      parts.push(part);
+    }
+    expect(length).toBe(large.length);
+    expect(Buffer.concat(parts).equals(large)).toBe(!transient);
+  }
+});
+
 describe("gzip", () => {
   const packed = gzipSync(content);
 

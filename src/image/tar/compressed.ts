@@ -22,6 +22,15 @@ const aheadBytes = 2 * 1024 * 1024;
 /** What decompressing one layer with a host tool may take at the most: a guard against hanging. */
 const toolTimeoutMs = 6 * 3600 * 1000;
 
+export interface OpenCompressedOptions {
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * Memory is given back at once: the source's pieces are nobody's afterwards, and each piece of the content is valid until the
+   * next one is asked for.
+   */
+  readonly transient?: boolean | undefined;
+}
+
 /**
  * The content of a stream that may be compressed, told by its first bytes. gzip may have several members, zstd several
  * frames. Reading the content throws `image-invalid` when it is damaged or ends too early, `tool-missing` where a
@@ -29,7 +38,7 @@ const toolTimeoutMs = 6 * 3600 * 1000;
  */
 export async function openCompressed(
   source: AsyncIterable<Uint8Array>,
-  options: { readonly signal?: AbortSignal | undefined } = {},
+  options: OpenCompressedOptions = {},
 ): Promise<OpenedStream> {
   const { head, whole } = await peek(source, 6);
   const compression = detectCompression(head);
@@ -37,10 +46,10 @@ export async function openCompressed(
     case "gzip":
       return {
         compression,
-        content: through(whole, zlib.createGunzip({ chunkSize: outputChunkBytes }), compression),
+        content: through(whole, zlib.createGunzip({ chunkSize: outputChunkBytes }), compression, options),
       };
     case "zstd":
-      return { compression, content: unzstd(whole, options.signal) };
+      return { compression, content: unzstd(whole, options) };
     case "xz":
       return {
         compression,
@@ -63,35 +72,41 @@ export function detectCompression(head: Buffer): Compression {
 
 function unzstd(
   source: AsyncIterable<Uint8Array>,
-  signal: AbortSignal | undefined,
+  options: OpenCompressedOptions,
 ): AsyncIterable<Uint8Array> {
   // Node has it since 22.15.
   if (typeof zlib.createZstdDecompress !== "function")
-    return throughTool(source, "zstd", ["-dc", "-q"], signal);
+    return throughTool(source, "zstd", ["-dc", "-q"], options.signal);
   const decompressor = zlib.createZstdDecompress({ chunkSize: outputChunkBytes });
-  return through(zstdFrames(source), decompressor, "zstd");
+  return through(zstdFrames(source), decompressor, "zstd", options);
 }
 
 async function* through(
   source: AsyncIterable<Uint8Array>,
   transform: Transform,
   what: string,
+  { transient = false }: OpenCompressedOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  feed(source, transform).catch((error) => transform.destroy(error)); // it comes out of the transform, below
+  const release = transient ? free : (): void => undefined;
+  feed(source, transform, release).catch((error) => transform.destroy(error)); // it comes out of the transform, below
   try {
-    yield* readAhead(transform, aheadBytes);
+    yield* readAhead(transform, { limitBytes: aheadBytes, release });
   } catch (error) {
     throw decompressionError(error, what);
   }
 }
 
 /** The next piece is there while one is decompressed. */
-async function feed(source: AsyncIterable<Uint8Array>, transform: Transform): Promise<void> {
+async function feed(
+  source: AsyncIterable<Uint8Array>,
+  transform: Transform,
+  release: (piece: Uint8Array) => void,
+): Promise<void> {
   let before: Promise<void> | undefined;
   for await (const chunk of source) {
     const written = new Promise<void>((resolve, reject) => {
       transform.write(chunk, (error) => (error ? reject(error) : resolve()));
-    }).then(() => free(chunk));
+    }).then(() => release(chunk));
     written.catch(() => undefined); // thrown where it is awaited
     await before;
     before = written;

@@ -1,15 +1,14 @@
 import type { Readable } from "node:stream";
 import { setImmediate as turn } from "node:timers/promises";
-import { free } from "./free.ts";
 
 /**
- * The pieces of a stream, each valid until the next one is asked for. The stream goes on while its reader is busy, up to
- * `limitBytes` of what nobody has taken yet: by events, since an iteration asks for a piece only when the one before is
- * done with. The stream is destroyed in the end.
+ * The pieces of a stream, which goes on while its reader is busy, up to `limitBytes` of what nobody has taken yet: by
+ * events, since an iteration asks for a piece only when the one before is done with. `release` is
+ * told of each that the reader has done with. The stream is destroyed in the end.
  */
 export async function* readAhead(
   stream: Readable,
-  limitBytes: number,
+  { limitBytes, release }: { readonly limitBytes: number; readonly release: (piece: Uint8Array) => void },
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const pieces: Uint8Array[] = [];
   let bytes = 0;
@@ -21,11 +20,13 @@ export async function* readAhead(
     if (bytes > limitBytes) stream.pause();
     wake();
   });
-  const finish = (error?: unknown): void => {
-    end ??= error === undefined || error === null ? {} : { error };
+  const finish = (how: { readonly error?: unknown }): void => {
+    end ??= how;
     wake();
   };
-  stream.once("end", finish).once("error", finish).once("close", finish);
+  stream.once("end", () => finish({}));
+  stream.once("error", (error) => finish({ error }));
+  stream.once("close", () => finish({ error: new Error("the stream was closed before its end") }));
   try {
     for (;;) {
       const piece = pieces.shift();
@@ -33,7 +34,7 @@ export async function* readAhead(
         bytes -= piece.length;
         if (stream.isPaused()) stream.resume();
         yield piece;
-        free(piece);
+        release(piece);
         await turn(); // else what comes meanwhile would wait until all that is here was taken
       } else if (end === undefined) {
         await new Promise<void>((resolve) => {
