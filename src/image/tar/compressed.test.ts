@@ -58,7 +58,9 @@ test("pieces can be kept, those of the source too, unless their memory is to be 
       parts.push(part);
     }
     expect(length).toBe(large.length);
-    expect(Buffer.concat(parts).equals(large)).toBe(!transient);
+    const kept = parts.filter((part) => part.length > 0);
+    if (transient) expect(kept.length).toBeLessThan(parts.length);
+    else expect(Buffer.concat(kept).equals(large)).toBe(true);
   }
 });
 
