@@ -65,7 +65,7 @@ export function artifactFetcher(installation: Installation): ArtifactFetcher {
       config: config.config,
       layers: [],
       ...(keptBytes > 0 ? { keptBytes } : {}),
-      writeDisk: (target, signal) => writeDisk(restore, target, { ...task, signal }),
+      writeDisk: (target, signal) => writeDisk(restore, target, { ...task, ...(signal && { signal }) }),
     };
   };
 }
