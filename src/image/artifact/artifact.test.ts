@@ -92,7 +92,7 @@ describe.skipIf(skip)("a disk as an artifact", () => {
     await there.images.delete(restored.name);
     rmSync(join(there.stateDir, "layers"), { recursive: true });
     registry.forget(manifestOf("web:1").layers[0]?.digest ?? "");
-    expect(there.images.pull(at("web:1"))).rejects.toThrow();
+    await expect(there.images.pull(at("web:1"))).rejects.toThrow();
     expect(there.files()).toEqual([]);
   });
 });

@@ -9,14 +9,21 @@ import type { BlockReader } from "../disk/block-reader.ts";
 import { openDisk } from "../disk/open-disk.ts";
 import { blobsOf, dropLayers, keepLayers, layerCacheOf, takeLayers } from "../layer-cache.ts";
 import type { WrittenDisk } from "../layers.ts";
-import { digestOf, readBlob } from "../oci/blobs.ts";
+import { digestOf, documentLimitBytes, readBlob } from "../oci/blobs.ts";
 import { invalidImage } from "../oci/invalid.ts";
 import { parseJson } from "../oci/parse.ts";
 import { type Descriptor, type Manifest, manifestSchema } from "../oci/schemas.ts";
 import type { FetchedImage } from "../origins/origin.ts";
 import { copyToLayout, fetchManifest, layoutName, type SkopeoSource } from "../skopeo/skopeo.ts";
 import { decompressChunk } from "./compress.ts";
-import { chunkType, type DiskChunk, type DiskConfig, diskConfigSchema, diskConfigType } from "./format.ts";
+import {
+  chunkType,
+  type DiskChunk,
+  type DiskConfig,
+  diskConfigSchema,
+  diskConfigType,
+  largestChunkBytes,
+} from "./format.ts";
 import { cloneOfImage } from "./push.ts";
 
 /** Fetches an artifact; see ImageOrigin.fetch. `source` names it by its digest. */
@@ -38,7 +45,7 @@ export function isArtifact(layers: readonly Pick<Descriptor, "mediaType">[]): bo
 export function artifactFetcher(installation: Installation): ArtifactFetcher {
   return async (source, digest, folder, task) => {
     const manifest = parseJson(await fetchManifest(source, task.signal), manifestSchema, "the manifest");
-    if (manifest.config.mediaType !== diskConfigType) throw invalidImage("the disk has no description");
+    checkManifest(manifest);
     const cache = layerCacheOf(installation.paths.stateDir);
     const [docs, data] = [join(folder, "description"), join(folder, "disk")];
     for (const path of [docs, data]) mkdirSync(path, { mode: 0o700 });
@@ -88,6 +95,22 @@ async function fetchConfig(
   return config;
 }
 
+/** Before anything is fetched, or a hole made: sizes that a registry lies about cost nothing. */
+function checkManifest({ config, layers }: Manifest): void {
+  if (config.mediaType !== diskConfigType) throw invalidImage("the disk has no description");
+  if (config.size > documentLimitBytes) throw invalidImage("the disk's description is too large");
+  if (
+    !layers.every(({ mediaType, size }) => mediaType === chunkType && size <= largestBlob(largestChunkBytes))
+  ) {
+    throw invalidImage("the disk has chunks that are too large, or of an unknown type");
+  }
+}
+
+/** What does not compress becomes a little larger. */
+function largestBlob(chunkBytes: number): number {
+  return chunkBytes + 1024 * 1024;
+}
+
 function checkChunks({ chunks, chunkBytes, diskBytes }: DiskConfig, { layers }: Manifest): void {
   let before = -1;
   for (const { at, layer } of chunks) {
@@ -96,7 +119,7 @@ function checkChunks({ chunks, chunkBytes, diskBytes }: DiskConfig, { layers }: 
     }
     before = at;
   }
-  if (layers.some(({ size }) => size > chunkBytes + 1024 * 1024)) {
+  if (layers.some(({ size }) => size > largestBlob(chunkBytes))) {
     throw invalidImage("a chunk of the disk is larger than it may be");
   }
 }
@@ -234,7 +257,7 @@ async function fetchedChunk({ config, manifest, layout, cache }: Restore, chunk:
   try {
     const path = pathOf(layout, layer);
     if (!isThere(layout, layer)) throw invalidImage("a chunk of the disk is missing");
-    if ((await stat(path)).size > config.chunkBytes + 1024 * 1024) throw invalidImage("a chunk is too large");
+    if ((await stat(path)).size > largestBlob(config.chunkBytes)) throw invalidImage("a chunk is too large");
     const bytes = decompressChunk(await readFile(path), lengthOf(chunk.at, config));
     if (digestOf(bytes) === chunk.digest) return bytes;
     throw new EmberError("verification-failed", `chunk ${chunk.at} of the disk is not what was pushed`, {
