@@ -51,7 +51,7 @@ async function push(
       config: image?.config ?? emptyConfig,
       base: image === undefined ? null : { name: image.name, digest: image.digest },
     };
-    report = await pushDisk(installation, disk, facts, options);
+    report = await pushDisk(installation, disk, facts, options, id);
   };
   const data = { vmId: vm.id, vmName: vm.name, snapshotId: id };
   const operation = diffOperation({ now, compare: send });

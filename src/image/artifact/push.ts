@@ -26,17 +26,17 @@ export function targetOf(text: string): RegistryReference {
 
 /**
  * Sends a disk that nobody changes meanwhile. Post-condition: the registry has it whole under the reference, and nothing is
- * left here; or an error, and the reference is what it was.
+ * left here; or an error, and the reference is what it was. `workplaceId` is in the caller's journal.
  */
 export async function pushDisk(
   { paths }: Installation,
   disk: Disk,
   facts: DiskFacts,
   options: PushOptions & TaskOptions,
+  workplaceId: string,
 ): Promise<PushReport> {
   const target = targetOf(options.reference);
   const { registry, repository, tag } = target;
-  const workplaceId = newId();
   const folder = await makeWorkplace(paths.stateDir, workplaceId);
   try {
     await using reader = await openDisk(disk);
@@ -64,10 +64,11 @@ export async function pushImage(
 ): Promise<PushReport> {
   targetOf(options.reference);
   const image = getImage(installation.db, name);
+  const cloneId = newId();
   let report: PushReport | undefined;
   const operation = pushOperation(async (disk) => {
     const { architecture, config } = image;
-    report = await pushDisk(installation, disk, { architecture, config, base: null }, options);
+    report = await pushDisk(installation, disk, { architecture, config, base: null }, options, cloneId);
   }, image);
   await installation.holding(
     [leaseOf(image.name)],
@@ -77,7 +78,7 @@ export async function pushImage(
         operation,
         [leaseOf(image.name)],
         installation,
-        { imageId: image.id, vmId: newId() },
+        { imageId: image.id, vmId: cloneId },
         options.signal,
       ),
     { signal: options.signal },
@@ -107,7 +108,10 @@ export function pushOperation(
           await send(disk);
           return undefined;
         },
-        undo: (installation, data) => remove(installation, data["vmId"]),
+        undo: async (installation, data) => {
+          await remove(installation, data["vmId"]);
+          await removeWorkplace(installation.paths.stateDir, data["vmId"] ?? "none");
+        },
       },
     ],
   };
