@@ -16,6 +16,8 @@ import type {
   PruneOptions,
   PruneReport,
   PullImageOptions,
+  PushOptions,
+  PushReport,
   ReconcileReport,
   SnapshotSummary,
   StopVmOptions,
@@ -51,6 +53,9 @@ export interface VmApi {
   /** Makes the disk larger, and of a running VM the file system at once (else when it starts). Throws `unsupported`
    *  for smaller. */
   resize(name: string, diskBytes: number, options?: TaskOptions): Promise<void>;
+  /** Sends the VM's disk to a registry, for `image: REF` on any host; a running one is frozen for a moment. Nothing else that
+   *  the VM was given goes along. Throws `vm-not-found`, `invalid-reference`, `registry-failed`, `unsupported`. */
+  push(name: string, options: PushOptions & TaskOptions): Promise<PushReport>;
   /** Images, VMs, snapshots and forks, and who came from whom. */
   tree(): Promise<readonly TreeNode[]>;
   update(name: string, options: UpdateVmOptions): Promise<void>;
@@ -160,6 +165,8 @@ export interface ImageApi {
   ): Promise<ImageSummary>;
   /** A root file system tarball (plain, gzip, xz or zstd), what `docker save` wrote, or an OCI layout, as a folder or an archive. */
   import(file: string, options: { readonly name: string } & TaskOptions): Promise<ImageSummary>;
+  /** Sends the image's disk to a registry. Throws as `VmApi.push` does, and `image-not-found`. */
+  push(name: string, options: PushOptions & TaskOptions): Promise<PushReport>;
   list(): Promise<readonly ImageSummary[]>;
   inspect(name: string): Promise<ImageDetails>;
   /** Throws `has-dependants` unless `force`, which deletes the VMs made from it as well. */

@@ -113,6 +113,7 @@ function imagesOf(installation: Installation, vms: VmApi): ImageApi {
     bootstrap: async (...args) => (await load()).bootstrap(...args),
     import: async (...args) => (await load()).import(...args),
     build: async (...args) => (await load()).build(...args),
+    push: async (...args) => (await load()).push(...args),
     list: async () => (await load()).list(),
     inspect: async (...args) => (await load()).inspect(...args),
     delete: async (...args) => (await load()).delete(...args),

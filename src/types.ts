@@ -293,6 +293,20 @@ export interface PullImageOptions {
   readonly tlsVerify?: boolean;
 }
 
+export interface PushOptions {
+  /** "ghcr.io/owner/name:tag" */
+  readonly reference: string;
+  /** False allows plain http and unknown certificates. Default true. */
+  readonly tlsVerify?: boolean;
+}
+
+export interface PushReport {
+  /** In full. */
+  readonly reference: string;
+  /** "sha256:..." of the manifest. */
+  readonly digest: string;
+}
+
 export interface KernelSummary {
   readonly name: string;
   readonly version: string;

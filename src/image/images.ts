@@ -39,6 +39,7 @@ export function createImageApi(installation: Installation, options: ImageApiOpti
         await makeImage(installation, { name, origin: buildOrigin({ ...request, context }) }, request),
       );
     },
+    push: async (...args) => (await import("./artifact/push.ts")).pushImage(installation, ...args),
     list: async () => listImages(db).map(toSummary),
     inspect: async (name) => toDetails(installation, getImage(db, name)),
     delete: (name, request = {}) => deleteImage(installation, name, options, request),

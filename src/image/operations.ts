@@ -12,6 +12,7 @@ import {
 } from "../state/images.ts";
 import type { Operation, OperationData, Step } from "../state/journal.ts";
 import type { ImageConfig, TaskOptions } from "../types.ts";
+import { pushOperation } from "./artifact/push.ts";
 import { blobsOf, dropLayers, keepLayers, layerCacheOf } from "./layer-cache.ts";
 import { type LayerProgress, type WrittenDisk, writeLayers } from "./layers.ts";
 import { retiredName } from "./names.ts";
@@ -59,6 +60,8 @@ function fetchStep(made: Made): ImageStep {
     },
     undo: async (installation, data) => {
       await arrivalOf(made)?.stop();
+      // Of the image that an artifact is restored from.
+      await (await installation.storage()).removeVm({ vmId: imageIdOf(data) });
       await tidy(installation, data);
     },
   };
@@ -105,8 +108,10 @@ async function write(made: Made, target: string, signal: AbortSignal | undefined
     // While something is fetched, that is what takes the time.
     if (arrival?.isOver !== false) task.onProgress?.(layerProgress(progress));
   };
+  const writer = "writeDisk" in fetched ? fetched.writeDisk : undefined;
   try {
-    made.disk = await writeLayers({ layers: fetched.layers, target, signal, onProgress });
+    made.disk = await (writer?.(target, signal) ??
+      writeLayers({ layers: fetched.layers, target, signal, onProgress }));
     made.config = "arrival" in fetched ? await fetched.arrival.complete(made.disk.diffIds) : fetched.config;
   } catch (error) {
     await arrival?.stop();
@@ -242,6 +247,7 @@ export const deleteImageOperation: Operation<Installation> = {
 export const imageOperations: readonly Operation<Installation>[] = [
   createImageOperation(),
   deleteImageOperation,
+  pushOperation(),
 ];
 
 function layerProgress({ layer, layers, readBytes, totalBytes }: LayerProgress): {

@@ -13,18 +13,21 @@ export async function pullImage(
 ): Promise<ImageRecord> {
   const reference = parseReference(options.reference);
   const name = options.name === undefined ? canonicalName(reference) : checkImageName(options.name);
-  const origin = await originOf(reference, options);
+  const origin = await originOf(installation, reference, options);
   return await makeImage(installation, { name, origin, orExisting: options.orExisting ?? false }, options);
 }
 
 async function originOf(
+  installation: Installation,
   reference: ImageReference,
   options: Pick<PullImageOptions, "platform" | "tlsVerify">,
 ): Promise<ImageOrigin> {
   const platform = parsePlatform(options.platform);
   if (reference.transport === "docker") {
     const { registryOrigin } = await import("./origins/registry.ts");
-    return registryOrigin(reference, { platform, tlsVerify: options.tlsVerify ?? true });
+    const { artifactFetcher } = await import("./artifact/restore.ts");
+    const artifacts = artifactFetcher(installation);
+    return registryOrigin(reference, { platform, tlsVerify: options.tlsVerify ?? true, artifacts });
   }
   const { archiveOrigin, ociOrigin } = await import("./origins/files.ts");
   return reference.transport === "oci" ? ociOrigin(reference, platform) : archiveOrigin(reference, platform);

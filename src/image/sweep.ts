@@ -53,9 +53,9 @@ async function removeUnlessHeld(installation: Installation, id: string, name: st
 }
 
 /** Images that an operation is about, also one that could not be undone yet. */
-function idsInJournal({ db }: Installation): ReadonlySet<string> {
-  const rows = db.all("SELECT data FROM operations WHERE kind IN ('image.create', 'image.delete')");
-  return new Set(rows.flatMap((row) => stringMap(row, "data")["imageId"] ?? []));
+export function idsInJournal({ db }: Installation): ReadonlySet<string> {
+  const rows = db.all("SELECT data FROM operations");
+  return new Set(rows.flatMap((row) => Object.values(stringMap(row, "data"))));
 }
 
 function namesIn(folder: string): string[] {

@@ -1,7 +1,7 @@
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { isAlive } from "../host/process-identity.ts";
-import { sweepImages } from "../image/sweep.ts";
+import { idsInJournal, sweepImages } from "../image/sweep.ts";
 import type { Installation } from "../installation.ts";
 import { sweepKernels } from "../kernel/store.ts";
 import { findSnapshot } from "../state/snapshots.ts";
@@ -53,8 +53,10 @@ async function removeLeftovers(installation: Installation): Promise<string[]> {
     await storage.removeSnapshot(snapshot);
     removed.push(`snapshot ${snapshot.snapshotId} of VM ${snapshot.vmId}`);
   }
+  // Clones that an image is read by have no record: whoever makes one is in the journal first.
+  const inUse = idsInJournal(installation);
   for (const vmId of vmIds) {
-    if (findVm(installation.db, vmId) !== undefined) continue;
+    if (inUse.has(vmId) || findVm(installation.db, vmId) !== undefined) continue;
     await storage.removeVm({ vmId });
     removed.push(`disk of VM ${vmId}`);
   }

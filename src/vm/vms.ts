@@ -28,6 +28,7 @@ export function createVmApi(installation: Installation, program: readonly string
     pause: async (name) => (await lifecycle()).pauseVm(installation, name),
     resume: async (name) => (await lifecycle()).resumeVm(installation, name),
     delete: async (name, options) => (await remove()).deleteVm(installation, name, options),
+    push: async (name, options) => (await import("../snapshot/push.ts")).pushVm(installation, name, options),
     fork: async (source, options) =>
       createHandle(api, await (await fork()).forkVm(installation, source, options), false),
     resize: async (name, diskBytes, options) =>

@@ -98,6 +98,7 @@ function fakeVms(handle: (name: string) => VmHandle): VmApi {
     resume: nothing,
     delete: nothing,
     fork: async (_source, options) => handle(options.name),
+    push: async (_name, { reference }) => ({ reference, digest: `sha256:${"0".repeat(64)}` }),
     resize: nothing,
     tree: async () => [sampleTree],
     update: nothing,
@@ -125,6 +126,7 @@ function fakeVms(handle: (name: string) => VmHandle): VmApi {
 
 const fakeImages: ImageApi = {
   pull: async ({ reference, name }) => sampleImage({ name: name ?? reference }),
+  push: async (_name, { reference }) => ({ reference, digest: `sha256:${"0".repeat(64)}` }),
   bootstrap: async (distribution, options) => sampleImage({ name: options?.name ?? distribution }),
   import: async (_file, { name }) => sampleImage({ name }),
   build: async (_context, { name }) => sampleImage({ name }),

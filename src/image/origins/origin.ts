@@ -1,5 +1,5 @@
 import type { ImageConfig, TaskOptions } from "../../types.ts";
-import type { LayerSource } from "../layers.ts";
+import type { LayerSource, WrittenDisk } from "../layers.ts";
 
 /** What tells whether an image has changed since it was made. */
 export interface ImageIdentity {
@@ -18,6 +18,8 @@ interface ImageLayers extends ImageIdentity {
 /** An image on this host, ready to be written to a disk. */
 export interface FetchedImage extends ImageLayers {
   readonly config: ImageConfig;
+  /** Only of what has no layers: writes the disk itself, as `writeLayers` does. */
+  readonly writeDisk?: (target: string, signal: AbortSignal | undefined) => Promise<WrittenDisk>;
 }
 
 /** An image on its way. Each layer can be read as soon as it is here: opening one waits for that. */

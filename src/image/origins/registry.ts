@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { EmberError } from "../../errors/ember-error.ts";
 import type { TaskOptions } from "../../types.ts";
+import { type ArtifactFetcher, isArtifact } from "../artifact/restore.ts";
 import { takeLayers } from "../layer-cache.ts";
 import { digestOf } from "../oci/blobs.ts";
 import { type LayoutImage, readLayout } from "../oci/layout.ts";
@@ -30,6 +31,8 @@ export interface RegistryOptions {
   readonly platform: Platform;
   readonly tlsVerify: boolean;
   readonly limits?: SkopeoLimits | undefined;
+  /** Fetches disks that were pushed; without it they are refused as images of unknown layers. */
+  readonly artifacts?: ArtifactFetcher | undefined;
 }
 
 /** As many indexes as may lie in each other. */
@@ -61,6 +64,7 @@ export function registryOrigin(reference: RegistryReference, options: RegistryOp
           ...task,
           layerCache,
         },
+        options.artifacts,
       ),
   };
 }
@@ -153,8 +157,12 @@ async function fetchImage(
   found: FoundManifest,
   folder: string,
   task: TaskOptions & { readonly layerCache: string },
+  artifacts: ArtifactFetcher | undefined,
 ): Promise<FetchedImage | ArrivingImage> {
   const layers = found.layers ?? (await layersOf(source, task.signal));
+  if (artifacts !== undefined && isArtifact(layers)) {
+    return await artifacts(source, found.digest, folder, task);
+  }
   const layout = join(folder, layoutName);
   // The layout's manifest may be a translation of the registry's, which is the one that people know.
   const { digest } = found;

@@ -98,6 +98,25 @@ export async function copyToLayout(
   }
 }
 
+/**
+ * Sends the image `layoutTag` of the OCI layout `layoutName` in `folder` to the place that `target` names, as it is;
+ * what the registry has already is not sent. Throws as `fetchManifest` does.
+ */
+export async function pushLayout(
+  target: SkopeoSource,
+  folder: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  mkdirSync(join(folder, "tmp"), { recursive: true, mode: 0o700 });
+  const args = [
+    ...["--tmpdir", "tmp", "copy", "--quiet", "--retry-times", "2", "--preserve-digests"],
+    `--dest-tls-verify=${target.tlsVerify}`,
+    `oci:${layoutName}:${layoutTag}`,
+    target.source,
+  ];
+  await skopeo(target, args, { timeoutMs: copyLimitMs, signal, cwd: folder });
+}
+
 async function skopeo(
   source: SkopeoSource,
   args: readonly string[],

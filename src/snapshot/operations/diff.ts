@@ -1,4 +1,5 @@
 import { EmberError } from "../../errors/ember-error.ts";
+import { removeWorkplace } from "../../image/workplace.ts";
 import type { Installation } from "../../installation.ts";
 import type { Operation, OperationData } from "../../state/journal.ts";
 import { deleteSnapshotRecord, insertSnapshot, type SnapshotRecord } from "../../state/snapshots.ts";
@@ -40,6 +41,9 @@ export function diffOperation(comparison?: Comparison): Operation<Installation> 
           await present(comparison).compare();
           return undefined;
         },
+        // A push writes what it sends there.
+        undo: (installation, data) =>
+          removeWorkplace(installation.paths.stateDir, required(data, "snapshotId")),
       },
       {
         name: "forget",

@@ -28,6 +28,7 @@ export const imageGroup: Group = {
       "make an image from a root file system, or what docker save wrote",
       async () => (await import("./import.ts")).importImage,
     ),
+    leaf("push", "send an image's disk to a registry", async () => (await import("./push.ts")).push),
     leaf("list", "list images", async () => (await import("./list.ts")).list),
     leaf("inspect", "show everything about an image", async () => (await import("./inspect.ts")).inspect),
     leaf(

@@ -31,6 +31,7 @@ export const vmGroup: Group = {
     ),
     leaf("resize", "make a VM's disk larger", async () => (await import("./resize.ts")).resize),
     leaf("fork", "make new VMs from another one's disk", async () => (await import("./fork.ts")).fork),
+    leaf("push", "send a VM's disk to a registry", async () => (await import("./push.ts")).push),
     leaf("tree", "show who came from whom", async () => (await import("./tree.ts")).tree),
   ],
 };

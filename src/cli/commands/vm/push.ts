@@ -1,0 +1,30 @@
+import type { Command } from "../../parser/command.ts";
+import { type Flag, toggle } from "../../parser/flag.ts";
+import { reference } from "../../parser/kinds.ts";
+import { one, type Positional } from "../../parser/positional.ts";
+import { nameArgument } from "./arguments.ts";
+
+const target: Positional<string> = one("REF", reference, "where to: ghcr.io/owner/name:tag");
+const noTlsVerify: Flag<boolean> = toggle("no-tls-verify", "allow plain http and unknown certificates");
+
+export const push: Command = {
+  flags: [noTlsVerify],
+  positionals: [nameArgument, target],
+  description:
+    "A running VM is frozen for a moment. Everything on the disk is sent: remove secrets from it first.",
+  examples: [
+    {
+      line: "ember vm push web ghcr.io/acme/web:1",
+      shows: "then elsewhere: ember vm create --image ghcr.io/acme/web:1",
+    },
+  ],
+  async run(session, args) {
+    const { vms } = await session.ember();
+    const name = args.get(nameArgument);
+    const { took, value } = await session.task(`pushing ${name}`, (options) =>
+      vms.push(name, { reference: args.get(target), tlsVerify: !args.get(noTlsVerify), ...options }),
+    );
+    session.note(`pushed ${name} to ${value.reference} as ${value.digest} (${took})`);
+    return 0;
+  },
+};
