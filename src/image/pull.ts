@@ -25,7 +25,7 @@ async function originOf(
   const platform = parsePlatform(options.platform);
   if (reference.transport === "docker") {
     const { registryOrigin } = await import("./origins/registry.ts");
-    const { artifactFetcher } = await import("./artifact/restore.ts");
+    const { artifactFetcher } = await import("./artifact/fetch.ts");
     const artifacts = artifactFetcher(installation);
     return registryOrigin(reference, { platform, tlsVerify: options.tlsVerify ?? true, artifacts });
   }

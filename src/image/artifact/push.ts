@@ -45,6 +45,7 @@ export async function pushDisk(
     const skopeoTarget = {
       what: canonicalName(target),
       registry,
+      isPushed: true,
       source: `docker://${registry}/${repository}:${tag ?? "latest"}`,
       platform: parsePlatform(undefined),
       tlsVerify: options.tlsVerify ?? true,

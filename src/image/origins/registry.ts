@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { EmberError } from "../../errors/ember-error.ts";
 import type { TaskOptions } from "../../types.ts";
-import { type ArtifactFetcher, isArtifact } from "../artifact/restore.ts";
+import { type ArtifactFetcher, isArtifact } from "../artifact/fetch.ts";
 import { takeLayers } from "../layer-cache.ts";
 import { digestOf } from "../oci/blobs.ts";
 import { type LayoutImage, readLayout } from "../oci/layout.ts";

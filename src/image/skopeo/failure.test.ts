@@ -69,6 +69,12 @@ describe("what skopeo says", () => {
     });
   }
 
+  test("of a push speaks of a push", () => {
+    const pushed = { ...subject, isPushed: true };
+    expect(explainSkopeo(fatal("denied: requested access"), pushed).message).toContain("does not take it");
+    expect(explainSkopeo(fatal("something new"), pushed).message).toContain("cannot be pushed");
+  });
+
   test("is shown on one line, without what may be a secret in an address", () => {
     const said = 'Get "https://cdn.example/blob?X-Amz-Signature=secret&x=1": stopped\n\u001b[31mafter\u0000';
     const { message } = explainSkopeo(fatal(said), subject);

@@ -8,6 +8,8 @@ export interface SkopeoSubject {
   readonly what: string;
   /** Undefined for an archive. */
   readonly registry: string | undefined;
+  /** It goes to the registry instead of coming from there. */
+  readonly isPushed?: boolean;
 }
 
 interface Cause {
@@ -56,10 +58,13 @@ const causes: readonly Cause[] = [
   },
   {
     sign: /unauthorized|authentication required|\bdenied\b|forbidden|incorrect username|status code.{0,20} 40[13]|StatusCode: 40[13]/i,
-    error: registryFailed(
-      "'REGISTRY' does not give the image to this user, or does not have it",
-      "check the name, and log in with 'skopeo login REGISTRY'",
-    ),
+    error: (subject, detail) =>
+      registryFailed(
+        subject.isPushed === true
+          ? "'REGISTRY' does not take it from this user"
+          : "'REGISTRY' does not give the image to this user, or does not have it",
+        "check the name, and log in with 'skopeo login REGISTRY'",
+      )(subject, detail),
   },
   {
     sign: /no image found in (manifest list|image index)|no child with platform/i,
@@ -135,7 +140,10 @@ export function explainSkopeo(stderr: string, subject: SkopeoSubject): EmberErro
       },
     );
   }
-  return new EmberError("registry-failed", `'${shown(subject.what)}' cannot be pulled: ${detail}`);
+  return new EmberError(
+    "registry-failed",
+    `'${shown(subject.what)}' cannot be ${subject.isPushed === true ? "pushed" : "pulled"}: ${detail}`,
+  );
 }
 
 /** What skopeo says last, without its log's decoration, and without what may be a secret in an address. */

@@ -23,7 +23,11 @@ export const push: Command = {
     const { took, value } = await session.task(`pushing ${name}`, (options) =>
       images.push(name, { reference: args.get(target), tlsVerify: !args.get(noTlsVerify), ...options }),
     );
-    session.note(`pushed ${name} to ${value.reference} as ${value.digest} (${took})`);
+    session.result({
+      json: value,
+      text: () => `pushed ${name} to ${value.reference} as ${value.digest} in ${took}\n`,
+      quiet: () => `${value.digest}\n`,
+    });
     return 0;
   },
 };
