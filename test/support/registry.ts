@@ -64,6 +64,12 @@ export class TestRegistry implements AsyncDisposable {
     rmSync(join(blobs, hex.slice(0, 2), hex), { recursive: true });
   }
 
+  /** What it holds takes up. */
+  storedBytes(): number {
+    const { stdout } = spawnSync("du", ["-sb", join(this.#folder, "data")], { encoding: "utf8" });
+    return Number.parseInt(stdout, 10);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#process.exitCode === null && this.#process.signalCode === null) {
       const ended = new Promise((resolve) => this.#process.once("exit", resolve));
