@@ -38,6 +38,7 @@ describe("the Debian package", () => {
     output("dpkg-deb", ["-f", deb("one", arch), name]).trim();
 
   beforeAll(() => {
+    output("scripts/bun", ["scripts/sbom.ts"]); // goes into it
     output("scripts/package", ["deb", "amd64", join(work, "one"), executable]);
     output("scripts/package", ["deb", "arm64", join(work, "one"), executable]);
   }, 60_000);
