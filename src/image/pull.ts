@@ -13,18 +13,22 @@ export async function pullImage(
 ): Promise<ImageRecord> {
   const reference = parseReference(options.reference);
   const name = options.name === undefined ? canonicalName(reference) : checkImageName(options.name);
-  const origin = await originOf(reference, options);
+  const origin = await originOf(installation, reference, options);
   return await makeImage(installation, { name, origin, orExisting: options.orExisting ?? false }, options);
 }
 
 async function originOf(
+  { paths }: Installation,
   reference: ImageReference,
-  options: Pick<PullImageOptions, "platform" | "tlsVerify">,
+  options: PullImageOptions,
 ): Promise<ImageOrigin> {
   const platform = parsePlatform(options.platform);
   if (reference.transport === "docker") {
     const { registryOrigin } = await import("./origins/registry.ts");
-    return registryOrigin(reference, { platform, tlsVerify: options.tlsVerify ?? true });
+    const { certificateFolder } = await import("./skopeo/certificates.ts");
+    const { certificateFile: file, mirrors, tlsVerify, plainHttp } = options;
+    const certificates = file === undefined ? undefined : certificateFolder(paths.stateDir, file);
+    return registryOrigin(reference, { platform, mirrors, tlsVerify, plainHttp, certificates });
   }
   const { archiveOrigin, ociOrigin } = await import("./origins/files.ts");
   return reference.transport === "oci" ? ociOrigin(reference, platform) : archiveOrigin(reference, platform);

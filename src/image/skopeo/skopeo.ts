@@ -1,19 +1,25 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { EmberError } from "../../errors/ember-error.ts";
-import { run } from "../../host/run.ts";
+import { type RunOptions, run } from "../../host/run.ts";
 import type { TaskOptions } from "../../types.ts";
 import { documentLimitBytes } from "../oci/blobs.ts";
 import type { Platform } from "../oci/platform.ts";
 import { explainSkopeo, type SkopeoSubject } from "./failure.ts";
 import { watchGrowth } from "./growth.ts";
+import { untilItPasses } from "./retry.ts";
 
 /** An image that skopeo is to fetch. Its credentials come from where skopeo looks for them, and never pass through here. */
 export interface SkopeoSource extends SkopeoSubject {
   /** In skopeo's words: "docker://host/name@sha256:...". */
   readonly source: string;
   readonly platform: Platform;
+  /** False allows plain http and unknown certificates. */
   readonly tlsVerify: boolean;
+  /** No login is sent. */
+  readonly anonymous?: boolean | undefined;
+  /** Folder of certificates that are trusted as well. */
+  readonly certificates?: string | undefined;
   readonly limits?: SkopeoLimits | undefined;
 }
 
@@ -22,6 +28,8 @@ export interface SkopeoLimits {
   readonly answerMs?: number;
   /** How long a copy may make no progress. */
   readonly stallMs?: number;
+  /** How long to wait before the second attempt; longer and longer before further ones. */
+  readonly retryMs?: number;
 }
 
 const defaultAnswerMs = 120_000;
@@ -40,10 +48,14 @@ export const archiveName = "archive";
  * `registry-failed`, `timeout`, `interrupted`, `tool-missing`.
  */
 export async function fetchManifest(source: SkopeoSource, signal?: AbortSignal): Promise<Buffer> {
-  const parts: Buffer[] = [];
+  let parts: Buffer[] = [];
   let length = 0;
-  const args = ["inspect", "--raw", `--tls-verify=${source.tlsVerify}`, source.source];
+  const args = ["inspect", "--raw", ...trust(source, ""), source.source];
   await skopeo(source, args, {
+    onAttempt: () => {
+      parts = [];
+      length = 0;
+    },
     timeoutMs: source.limits?.answerMs ?? defaultAnswerMs,
     signal,
     onStdout: (chunk) => {
@@ -80,11 +92,9 @@ export async function copyToLayout(
     "tmp",
     "copy",
     "--quiet",
-    "--retry-times",
-    "2",
     // Archives hold their layers as they are: compressing them takes time and gains nothing.
     "--dest-oci-accept-uncompressed-layers",
-    `--src-tls-verify=${source.tlsVerify}`,
+    ...trust(source, "src-"),
     source.source,
     `oci:${layoutName}:${layoutTag}`,
   ];
@@ -98,20 +108,33 @@ export async function copyToLayout(
   }
 }
 
-async function skopeo(
-  source: SkopeoSource,
-  args: readonly string[],
-  options: NonNullable<Parameters<typeof run>[2]>,
-): Promise<void> {
+/** `prefix`: "src-" where skopeo has flags for each end. */
+function trust({ tlsVerify, anonymous, certificates }: SkopeoSource, prefix: string): string[] {
+  return [
+    // Said only when it is so: the host's registries.conf may allow it for some registries.
+    ...(tlsVerify ? [] : [`--${prefix}tls-verify=false`]),
+    ...(anonymous === true ? [`--${prefix}no-creds`] : []),
+    ...(certificates === undefined ? [] : [`--${prefix}cert-dir`, certificates]),
+  ];
+}
+
+type SkopeoRun = RunOptions & { readonly onAttempt?: () => void };
+
+async function skopeo(source: SkopeoSource, args: readonly string[], options: SkopeoRun): Promise<void> {
   const { architecture, os } = source.platform;
   const all = ["--insecure-policy", "--override-os", os, "--override-arch", architecture, ...args];
-  try {
+  const attempt = async (): Promise<string | undefined> => {
+    options.onAttempt?.();
     const { status, stderr } = await run("skopeo", all, {
       ...options,
       contained: true,
       okStatuses: [0, 1, 2],
     });
-    if (status !== 0) throw explainSkopeo(stderr, source);
+    return status === 0 ? undefined : stderr;
+  };
+  try {
+    const said = await untilItPasses(attempt, source.limits?.retryMs, options.signal);
+    if (said !== undefined) throw explainSkopeo(said, source);
   } catch (error) {
     if (error instanceof EmberError && error.code === "timeout") throw timedOut(source, "it does not answer");
     throw error;
