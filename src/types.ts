@@ -441,6 +441,15 @@ export interface Progress {
   readonly done?: number;
   readonly total?: number;
   readonly unit?: "bytes" | "items";
+  /** What it consists of, where several things go on at once: the layers of an image, in their order. */
+  readonly parts?: readonly ProgressPart[];
+}
+
+/** In the unit of the whole. */
+export interface ProgressPart {
+  readonly name: string;
+  readonly done: number;
+  readonly total: number;
 }
 
 /** Handed to everything that may take long. */

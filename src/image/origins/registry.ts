@@ -189,7 +189,7 @@ async function fetchImage(
   const copy = beginCopy(
     (signal) =>
       firstOf(sources, task, (each) =>
-        copyToLayout(each, folder, { ...task, signal, totalBytes: () => totalBytes }),
+        copyToLayout(each, folder, { ...task, signal, layers, totalBytes: () => totalBytes }),
       ),
     task.signal,
   );

@@ -5,6 +5,7 @@ import { type RunOptions, run } from "../../host/run.ts";
 import type { TaskOptions } from "../../types.ts";
 import { documentLimitBytes } from "../oci/blobs.ts";
 import type { Platform } from "../oci/platform.ts";
+import { watchArrivals } from "./arrivals.ts";
 import { explainSkopeo, type SkopeoSubject } from "./failure.ts";
 import { watchGrowth } from "./growth.ts";
 import { untilItPasses } from "./retry.ts";
@@ -67,6 +68,12 @@ export async function fetchManifest(source: SkopeoSource, signal?: AbortSignal):
   return Buffer.concat(parts);
 }
 
+/** What is known of a copy beforehand, for showing how far it is. */
+export interface CopySizes {
+  readonly totalBytes?: () => number | undefined;
+  readonly layers?: readonly { readonly digest: string; readonly size: number }[];
+}
+
 /**
  * Copies one image into the OCI layout `layoutName` in `folder`, under the tag `layoutTag`. Post-condition: it is
  * there whole, with every blob's digest checked; on an error something may be left in the folder, and nothing writes to it
@@ -75,8 +82,9 @@ export async function fetchManifest(source: SkopeoSource, signal?: AbortSignal):
 export async function copyToLayout(
   source: SkopeoSource,
   folder: string,
-  task: TaskOptions & { readonly totalBytes?: () => number | undefined } = {},
+  task: TaskOptions & CopySizes = {},
 ): Promise<void> {
+  const parts = task.layers === undefined ? undefined : watchArrivals(join(folder, layoutName), task.layers);
   mkdirSync(join(folder, "tmp"), { recursive: true, mode: 0o700 });
   using watch = watchGrowth(folder, {
     stallMs: source.limits?.stallMs ?? defaultStallMs,
@@ -84,7 +92,8 @@ export async function copyToLayout(
     onGrowth: (done) => {
       const total = task.totalBytes?.();
       const known = total === undefined ? {} : { total };
-      task.onProgress?.({ step: "downloading", done: Math.min(done, total ?? done), ...known });
+      const each = parts === undefined || task.onProgress === undefined ? {} : { parts: parts() };
+      task.onProgress?.({ step: "downloading", done: Math.min(done, total ?? done), ...known, ...each });
     },
   });
   const args = [
