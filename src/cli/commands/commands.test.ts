@@ -147,7 +147,8 @@ const cases: readonly (readonly [line: string, ...calls: readonly unknown[]])[] 
   ["image import root.tar --name mine", ["images.import", "/work/root.tar", { name: "mine" }]],
   ["image list", ["images.list"]],
   ["image inspect nginx", ["images.inspect", "nginx"]],
-  ["image build app", ["images.build", "/work", { name: "app" }]],
+  ["image build app", ["images.build", "/work", { name: "app", orDeveloper: true }]],
+  ["image build app .", ["images.build", "/work", { name: "app" }]],
   [
     "image build app -f Dockerfile.dev src --builder podman",
     ["images.build", "/work/src", { name: "app", file: "/work/Dockerfile.dev", builder: "podman" }],
