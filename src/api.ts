@@ -158,10 +158,19 @@ export interface ImageApi {
   pull(options: PullImageOptions & TaskOptions): Promise<ImageSummary>;
   /** Debian from its packages, no registry: "debian" or "debian:SUITE". */
   bootstrap(distribution: string, options?: { readonly name?: string } & TaskOptions): Promise<ImageSummary>;
-  /** From a Dockerfile, by buildah, podman or docker. `file` is absolute. Throws `build-failed`, `tool-missing`, `file-not-found`. */
+  /**
+   * From a Dockerfile, by buildah, podman or docker. `file` is absolute. With `orDeveloper`, a context without a Dockerfile makes
+   * the developer image: Debian with systemd, common tools, and a user `dev` with sudo. Throws `build-failed`, `tool-missing`,
+   * `file-not-found`.
+   */
   build(
     context: string,
-    options: { readonly name: string; readonly file?: string; readonly builder?: string } & TaskOptions,
+    options: {
+      readonly name: string;
+      readonly file?: string;
+      readonly builder?: string;
+      readonly orDeveloper?: boolean;
+    } & TaskOptions,
   ): Promise<ImageSummary>;
   /** A root file system tarball (plain, gzip, xz or zstd), what `docker save` wrote, or an OCI layout, as a folder or an archive. */
   import(file: string, options: { readonly name: string } & TaskOptions): Promise<ImageSummary>;

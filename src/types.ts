@@ -62,6 +62,8 @@ export interface CreateVmOptions {
   readonly name: string;
   /** Name or reference of an image; pulled when it is absent. */
   readonly image: string;
+  /** How registries are reached when it is. */
+  readonly registry?: RegistryOptions;
   /** Default 1. */
   readonly cpus?: number;
   /** Default 512 MiB. */
@@ -284,20 +286,31 @@ export interface ImageConfig {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-export interface PullImageOptions {
+/** How registries are reached. Logins are those of Docker, podman and skopeo. */
+export interface RegistryOptions {
+  /** "HOST[:PORT][/PREFIX]" of registries to ask before the image's own, in this order. */
+  readonly mirrors?: readonly string[];
+  /**
+   * False allows plain http and unknown certificates: of the mirrors when there are some, else of the image's registry.
+   * Default true.
+   */
+  readonly tlsVerify?: boolean;
+  /** Like `tlsVerify: false`, but no login is sent, except to this host. Default false. */
+  readonly plainHttp?: boolean;
+  /** File of certificates (PEM) that are trusted as well. */
+  readonly certificateFile?: string;
+}
+
+export interface PullImageOptions extends RegistryOptions {
   readonly reference: string;
   readonly name?: string;
   /** "linux/amd64"; default: the host's architecture. */
   readonly platform?: string;
-  /** False allows plain http and unknown certificates. Default true. */
-  readonly tlsVerify?: boolean;
 }
 
-export interface PushOptions {
+export interface PushOptions extends Omit<RegistryOptions, "mirrors"> {
   /** "ghcr.io/owner/name:tag" */
   readonly reference: string;
-  /** False allows plain http and unknown certificates. Default true. */
-  readonly tlsVerify?: boolean;
 }
 
 export interface PushReport {
@@ -440,6 +453,15 @@ export interface Progress {
   readonly done?: number;
   readonly total?: number;
   readonly unit?: "bytes" | "items";
+  /** What it consists of, where several things go on at once: the layers of an image, in their order. */
+  readonly parts?: readonly ProgressPart[];
+}
+
+/** In the unit of the whole. */
+export interface ProgressPart {
+  readonly name: string;
+  readonly done: number;
+  readonly total: number;
 }
 
 /** Handed to everything that may take long. */

@@ -2,7 +2,7 @@ import { EmberError } from "../errors/ember-error.ts";
 import { hostArchitecture } from "../guest/binary/architecture.ts";
 import type { Installation } from "../installation.ts";
 import type { ImageRecord } from "../state/images.ts";
-import type { TaskOptions } from "../types.ts";
+import type { RegistryOptions, TaskOptions } from "../types.ts";
 import { lookUpImage } from "./names.ts";
 
 /**
@@ -12,7 +12,7 @@ import { lookUpImage } from "./names.ts";
 export async function ensureImage(
   installation: Installation,
   wanted: string,
-  task: TaskOptions = {},
+  task: TaskOptions & { readonly registry?: RegistryOptions } = {},
 ): Promise<ImageRecord> {
   const image = lookUpImage(installation.db, wanted) ?? (await pull(installation, wanted, task));
   const architecture = hostArchitecture();
@@ -24,9 +24,14 @@ export async function ensureImage(
   );
 }
 
-async function pull(installation: Installation, wanted: string, task: TaskOptions): Promise<ImageRecord> {
+async function pull(
+  installation: Installation,
+  wanted: string,
+  { registry, ...task }: TaskOptions & { readonly registry?: RegistryOptions },
+): Promise<ImageRecord> {
   const { pullImage } = await import("./pull.ts");
   return await pullImage(installation, {
+    ...registry,
     reference: wanted,
     orExisting: true,
     ...(task.signal === undefined ? {} : { signal: task.signal }),

@@ -36,7 +36,11 @@ export function createImageApi(installation: Installation, options: ImageApiOpti
       const { buildOrigin } = await import("./build/origin.ts");
       const name = checkImageName(request.name);
       return toSummary(
-        await makeImage(installation, { name, origin: buildOrigin({ ...request, context }) }, request),
+        await makeImage(
+          installation,
+          { name, origin: buildOrigin({ ...request, context }, installation.notice) },
+          request,
+        ),
       );
     },
     push: async (...args) => (await import("./artifact/push.ts")).pushImage(installation, ...args),

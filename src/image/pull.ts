@@ -20,14 +20,18 @@ export async function pullImage(
 async function originOf(
   installation: Installation,
   reference: ImageReference,
-  options: Pick<PullImageOptions, "platform" | "tlsVerify">,
+  options: PullImageOptions,
 ): Promise<ImageOrigin> {
   const platform = parsePlatform(options.platform);
   if (reference.transport === "docker") {
     const { registryOrigin } = await import("./origins/registry.ts");
     const { artifactFetcher } = await import("./artifact/fetch.ts");
+    const { certificateFolder } = await import("./skopeo/certificates.ts");
+    const { certificateFile: file, mirrors, tlsVerify, plainHttp } = options;
+    const certificates =
+      file === undefined ? undefined : certificateFolder(installation.paths.stateDir, file);
     const artifacts = artifactFetcher(installation);
-    return registryOrigin(reference, { platform, tlsVerify: options.tlsVerify ?? true, artifacts });
+    return registryOrigin(reference, { platform, mirrors, tlsVerify, plainHttp, certificates, artifacts });
   }
   const { archiveOrigin, ociOrigin } = await import("./origins/files.ts");
   return reference.transport === "oci" ? ociOrigin(reference, platform) : archiveOrigin(reference, platform);

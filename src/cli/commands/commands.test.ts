@@ -130,11 +130,25 @@ const cases: readonly (readonly [line: string, ...calls: readonly unknown[]])[] 
     "image pull nginx --name n --platform linux/arm64 --no-tls-verify",
     ["images.pull", { reference: "nginx", tlsVerify: false, name: "n", platform: "linux/arm64" }],
   ],
+  ["image pull nginx", ["images.pull", { reference: "nginx" }]],
+  [
+    "image pull nginx --mirror m.lan:5000/hub --mirror n.lan --ca ca.pem --plain-http",
+    [
+      "images.pull",
+      {
+        reference: "nginx",
+        mirrors: ["m.lan:5000/hub", "n.lan"],
+        certificateFile: "/work/ca.pem",
+        plainHttp: true,
+      },
+    ],
+  ],
   ["image bootstrap debian:trixie --name t", ["images.bootstrap", "debian:trixie", { name: "t" }]],
   ["image import root.tar --name mine", ["images.import", "/work/root.tar", { name: "mine" }]],
   ["image list", ["images.list"]],
   ["image inspect nginx", ["images.inspect", "nginx"]],
-  ["image build app", ["images.build", "/work", { name: "app" }]],
+  ["image build app", ["images.build", "/work", { name: "app", orDeveloper: true }]],
+  ["image build app .", ["images.build", "/work", { name: "app" }]],
   [
     "image build app -f Dockerfile.dev src --builder podman",
     ["images.build", "/work/src", { name: "app", file: "/work/Dockerfile.dev", builder: "podman" }],

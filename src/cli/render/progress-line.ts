@@ -43,7 +43,7 @@ function fittingTail(progress: Progress | undefined, elapsed: string, width: num
 const barWidth = 16;
 
 /** "[####............] 25% of 20M"; of things that can be counted "[####............] 25 of 100". */
-function amount(progress: Progress | undefined): string {
+export function amount(progress: Omit<Progress, "step"> | undefined): string {
   const { done, total } = progress ?? {};
   if (done === undefined) return "";
   const shown = progress?.unit === "items" ? String : renderSize;

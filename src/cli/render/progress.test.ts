@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import type { Output } from "../terminal/output.ts";
 import { ProgressDisplay } from "./progress.ts";
 import { progressLine, type RunningTask } from "./progress-line.ts";
+import { partLines } from "./progress-parts.ts";
 import type { Look } from "./style.ts";
 
 const look: Look = { width: 80, paint: (text) => text, unicode: true, ellipsis: "…", spinner: ["-", "+"] };
@@ -37,6 +38,65 @@ test("several tasks share the line", () => {
   expect(progressLine([task(), task({ label: "starting b" })], 0, 0, look)).toContain(
     "starting b (and 1 more)",
   );
+});
+
+const layers = (count: number, done: (index: number) => number) =>
+  Array.from({ length: count }, (_, index) => ({
+    name: `${index}`.padStart(2, "0").repeat(6),
+    done: done(index),
+    total: 100,
+  }));
+
+test("parts that are under way have a line each; the others are counted", () => {
+  const parts = layers(4, (index) => [100, 25, 0, 50][index] ?? 0);
+  expect(partLines(parts, look, 20)).toEqual([
+    "  010101010101  [####............] 25% of 100B",
+    "  030303030303  [########........] 50% of 100B",
+    "  1 of 4 done",
+  ]);
+  expect(
+    partLines(
+      layers(1, () => 50),
+      look,
+      20,
+    ),
+  ).toEqual([]);
+});
+
+test("many parts do not scroll the screen, and their lines fit", () => {
+  const parts = layers(40, () => 50);
+  expect(partLines(parts, look, 20)).toHaveLength(9);
+  expect(partLines(parts, look, 20).at(-1)).toBe("  0 of 40 done, 32 more under way");
+  expect(partLines(parts, look, 3)).toHaveLength(3);
+  expect(partLines(parts, look, 1)).toEqual([]);
+  const hostile = [{ name: "\x1b[2J".repeat(99), done: 1, total: 1e15 }, ...parts];
+  for (const width of [20, 40, 80]) {
+    for (const line of partLines(hostile, { ...look, width }, 20)) {
+      expect([...line].length).toBeLessThan(width - 4);
+      expect(line).toMatch(/^[\x20-\x7e…]*$/);
+    }
+  }
+});
+
+test("lines of parts are drawn over those before, and all are taken away", async () => {
+  const output = recorder();
+  let now = 0;
+  const display = new ProgressDisplay(output, look, () => now, true);
+  const handle = display.start("pulling nginx");
+  handle.update({ step: "downloading", parts: layers(40, (index) => (index < 3 ? 50 : 0)) });
+  now = 1000;
+  await waitFor(() => output.written.length > 1);
+  expect(output.written[0]?.split("\r\n")).toHaveLength(5);
+  expect(output.written[1]).toStartWith("\r\x1b[4A");
+  handle.update({ step: "writing" });
+  await waitFor(() => output.written.at(-1)?.includes("writing") === true);
+  expect(output.written.at(-1)).toStartWith("\r\x1b[4A");
+  expect(output.written.at(-1)).toEndWith("\x1b[J");
+  handle.update({ step: "downloading", parts: layers(40, () => 50) });
+  await waitFor(() => output.written.at(-1)?.includes("downloading") === true);
+  display.clear();
+  expect(output.written.at(-1)).toBe("\r\x1b[9A\x1b[J");
+  handle.end();
 });
 
 function recorder(): Output & { readonly written: string[] } {

@@ -1,6 +1,7 @@
 import type { Progress } from "../../types.ts";
 import type { Output } from "../terminal/output.ts";
 import { progressLine, type RunningTask } from "./progress-line.ts";
+import { partLines } from "./progress-parts.ts";
 import type { Look } from "./style.ts";
 
 const redrawMs = 100;
@@ -12,7 +13,7 @@ export interface ProgressHandle {
   end(): void;
 }
 
-/** The one progress line of the process; drawn only where `enabled`, which is a terminal without --quiet. */
+/** The progress line of the process, under those of its parts where it has several; drawn only where `enabled`, which is a terminal without --quiet. */
 export class ProgressDisplay {
   private readonly tasks: RunningTask[] = [];
   private readonly output: Output;
@@ -21,7 +22,8 @@ export class ProgressDisplay {
   private readonly enabled: boolean;
   private timer: ReturnType<typeof setInterval> | undefined;
   private frame = 0;
-  private drawn = false;
+  /** Lengths of the lines that stand on the terminal; the cursor is at the end of the last. */
+  private drawn: readonly number[] = [];
   /** Put before every label: what is being done has become something else. */
   prefix = "";
 
@@ -60,9 +62,16 @@ export class ProgressDisplay {
 
   /** Takes the line away, so that something else can be written; the next redraw brings it back. */
   clear(): void {
-    if (!this.drawn) return;
-    this.output.write("\r\x1b[K");
-    this.drawn = false;
+    if (this.drawn.length === 0) return;
+    this.output.write(`${this.toBegin()}\x1b[${this.drawn.length > 1 ? "J" : "K"}`);
+    this.drawn = [];
+  }
+
+  /** Back to where the first line begins. A terminal that has become narrower has wrapped them. */
+  private toBegin(): string {
+    const columns = Math.max(1, this.output.columns);
+    const rows = this.drawn.reduce((sum, length) => sum + Math.max(1, Math.ceil(length / columns)), 0);
+    return rows > 1 ? `\r\x1b[${rows - 1}A` : "\r";
   }
 
   /** Takes the line away for good; ends of tasks that are still running change nothing. */
@@ -76,10 +85,12 @@ export class ProgressDisplay {
     const oldest = this.tasks[0];
     if (oldest === undefined || this.now() - oldest.startedAtMs < patienceMs) return;
     this.frame += 1;
-    this.output.write(
-      `\r${progressLine(this.tasks, this.frame, this.now(), this.currentLook(), this.prefix)}\x1b[K`,
-    );
-    this.drawn = true;
+    const look = this.currentLook();
+    const parts = partLines(this.tasks.at(-1)?.progress?.parts ?? [], look, this.output.rows - 2);
+    const lines = [...parts, progressLine(this.tasks, this.frame, this.now(), look, this.prefix)];
+    const rest = lines.length < this.drawn.length ? "\x1b[J" : "";
+    this.output.write(`${this.toBegin()}${lines.map((line) => `${line}\x1b[K`).join("\r\n")}${rest}`);
+    this.drawn = lines.map(visibleLength);
   }
 
   /** The terminal may have been resized since the last line. */
@@ -87,3 +98,7 @@ export class ProgressDisplay {
     return { ...this.look, width: Math.max(20, this.output.columns) };
   }
 }
+
+/** Of a line whose only escape sequences are colours. */
+const visibleLength = (line: string): number => [...line.replaceAll(colour, "")].length;
+const colour = new RegExp(`${String.fromCharCode(27)}\\[[0-9]*m`, "g");

@@ -8,7 +8,9 @@ import type { PushOptions, PushReport, TaskOptions } from "../../types.ts";
 import { openDisk } from "../disk/open-disk.ts";
 import { getImage, leaseOf } from "../names.ts";
 import { parsePlatform } from "../oci/platform.ts";
+import { placesOf } from "../origins/places.ts";
 import { canonicalName, parseReference, type RegistryReference } from "../reference.ts";
+import { certificateFolder } from "../skopeo/certificates.ts";
 import { layoutName, pushLayout } from "../skopeo/skopeo.ts";
 import { makeWorkplace, removeWorkplace } from "../workplace.ts";
 import { type DiskFacts, writeArtifact } from "./write.ts";
@@ -42,13 +44,18 @@ export async function pushDisk(
     await using reader = await openDisk(disk);
     const digest = await writeArtifact(reader, facts, join(folder, layoutName), options);
     options.onProgress?.({ step: `sending to ${registry}` });
+    const { certificateFile: file } = options;
+    const certificates = file === undefined ? undefined : certificateFolder(paths.stateDir, file);
+    const [place] = placesOf(target, { ...options, mirrors: [], certificates });
     const skopeoTarget = {
       what: canonicalName(target),
       registry,
       isPushed: true,
       source: `docker://${registry}/${repository}:${tag ?? "latest"}`,
       platform: parsePlatform(undefined),
-      tlsVerify: options.tlsVerify ?? true,
+      tlsVerify: place?.tlsVerify ?? true,
+      anonymous: place?.anonymous ?? false,
+      certificates,
     };
     await pushLayout(skopeoTarget, folder, options.signal);
     return { reference: canonicalName(target), digest };

@@ -32,7 +32,7 @@ export const leftOut: readonly string[] = [
  * Units without a use in a VM that is entered through its agent. Each costs up to a second under emulation, or wakes
  * the machine up later. Any of them comes back with `systemctl unmask`.
  */
-const masked: readonly string[] = [
+export const masked: readonly string[] = [
   // The console is a log: nobody can log in there.
   "getty.target",
   "console-getty.service",
@@ -62,7 +62,7 @@ const masked: readonly string[] = [
 ];
 
 /** Run at every start, one process each, to find out that there is nothing to do. */
-const maskedGenerators: readonly string[] = [
+export const maskedGenerators: readonly string[] = [
   "systemd-getty-generator",
   "systemd-gpt-auto-generator",
   "systemd-hibernate-resume-generator",

@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, readFileSync, statSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { firstImageCommand, installHint } from "#platform";
 import { EmberError } from "../../errors/ember-error.ts";
@@ -12,12 +12,15 @@ import { parsePlatform } from "../oci/platform.ts";
 import type { FetchedImage, ImageOrigin } from "../origins/origin.ts";
 import { shown } from "../reference.ts";
 import { type Builder, builders, dockerfileName, findBuilder } from "./builders.ts";
+import { developerDockerfile, developerNotice, developerSource } from "./developer.ts";
 
 export interface BuildRequest {
   /** Folder whose files the Dockerfile may copy. */
   readonly context: string;
   /** Default: Dockerfile or Containerfile in the context. */
   readonly file?: string | undefined;
+  /** Builds the developer image, without the context, when the context has neither. Ignored beside `file`. */
+  readonly orDeveloper?: boolean | undefined;
   /** "buildah", "podman" or "docker". Default: the first that is installed. */
   readonly builder?: string | undefined;
 }
@@ -30,21 +33,23 @@ const buildLimitMs = 6 * 3600 * 1000;
  * between. Throws `file-not-found` and `tool-missing` before anything is begun; `fetch` throws `build-failed` with the
  * step and what it said.
  */
-export function buildOrigin(request: BuildRequest): ImageOrigin {
+export function buildOrigin(request: BuildRequest, notice: (line: string) => void): ImageOrigin {
   const context = resolve(request.context);
   if (statSync(context, { throwIfNoEntry: false })?.isDirectory() !== true)
     throw new EmberError("file-not-found", `there is no folder '${shown(context)}' to build in`);
-  const file = dockerfileOf(context, request.file);
+  const file = dockerfileOf(context, request);
   const builder = builderFor(request.builder);
+  if (file === undefined) notice(developerNotice);
   return {
-    source: `build:${file}`,
+    source: file === undefined ? developerSource : `build:${file}`,
     event: "image.built",
     identify: async () => undefined, // only the builder can tell
     fetch: async (folder, task) => await build({ builder, context, file, folder }, task),
   };
 }
 
-function dockerfileOf(context: string, named: string | undefined): string {
+/** Undefined for the developer image. */
+function dockerfileOf(context: string, { file: named, orDeveloper }: BuildRequest): string | undefined {
   if (named !== undefined) {
     if (existsSync(named)) return resolve(named);
     throw new EmberError("file-not-found", `there is no Dockerfile '${shown(named)}'`);
@@ -52,7 +57,7 @@ function dockerfileOf(context: string, named: string | undefined): string {
   const found = ["Dockerfile", "Containerfile"]
     .map((name) => join(context, name))
     .find((path) => existsSync(path));
-  if (found !== undefined) return found;
+  if (found !== undefined || orDeveloper === true) return found;
   throw new EmberError(
     "file-not-found",
     `there is no Dockerfile and no Containerfile in '${shown(context)}'`,
@@ -78,14 +83,16 @@ function builderFor(name: string | undefined): Builder {
 interface Work {
   readonly builder: Builder;
   readonly context: string;
-  readonly file: string;
+  /** Undefined for the developer image. */
+  readonly file: string | undefined;
   readonly folder: string;
 }
 
-async function build({ builder, context, file, folder }: Work, task: TaskOptions): Promise<FetchedImage> {
+async function build(work: Work, task: TaskOptions): Promise<FetchedImage> {
+  const { builder, folder } = work;
   const idFile = join(folder, "id");
   const architecture = hostArchitecture();
-  copyFileSync(file, join(folder, dockerfileName));
+  const context = prepare(work);
   await runStep(builder.name, builder.build({ context, idFile, architecture }), folder, task);
   const id = readFileSync(idFile, "utf8").trim();
   task.onProgress?.({ step: "taking the image over" });
@@ -98,6 +105,19 @@ async function build({ builder, context, file, folder }: Work, task: TaskOptions
     platform: parsePlatform(undefined),
     what,
   });
+}
+
+/** Puts the Dockerfile where the builder reads it, and returns the context. The developer image has an empty one. */
+function prepare({ context, file, folder }: Work): string {
+  const dockerfile = join(folder, dockerfileName);
+  if (file !== undefined) {
+    copyFileSync(file, dockerfile);
+    return context;
+  }
+  writeFileSync(dockerfile, developerDockerfile);
+  const empty = join(folder, "context");
+  mkdirSync(empty);
+  return empty;
 }
 
 /** Throws `build-failed` with the last step that was begun, and the last line of what the builder said. */

@@ -26,10 +26,10 @@ import {
 } from "../skopeo/skopeo.ts";
 import { arrivingLayer, beginCopy } from "./arriving.ts";
 import type { ArrivingImage, FetchedImage, ImageIdentity, ImageOrigin } from "./origin.ts";
+import { firstOf, type Place, placesOf, type RegistryAccess } from "./places.ts";
 
-export interface RegistryOptions {
+export interface RegistryOptions extends RegistryAccess {
   readonly platform: Platform;
-  readonly tlsVerify: boolean;
   readonly limits?: SkopeoLimits | undefined;
   /** Fetches disks that were pushed; without it they are refused as images of unknown layers. */
   readonly artifacts?: ArtifactFetcher | undefined;
@@ -40,67 +40,85 @@ const deepestIndex = 4;
 
 /**
  * An image in a registry. It is looked up once, and fetched by its digest from then on: a tag that moves meanwhile
- * changes nothing.
+ * changes nothing. Mirrors are asked first.
  */
 export function registryOrigin(reference: RegistryReference, options: RegistryOptions): ImageOrigin {
+  const sources = placesOf(reference, options).map(sourcesFor(reference, options));
   let found: Promise<FoundManifest> | undefined;
-  const find = (signal: AbortSignal | undefined): Promise<FoundManifest> => {
-    found ??= findManifest(reference, options, signal);
+  const find = (task: TaskOptions): Promise<FoundManifest> => {
+    found ??= firstOf(sources, task, async (source, index) => {
+      task.onProgress?.({ step: `asking ${source.registry}` });
+      return { ...(await findManifest(source, options.platform, task.signal)), index };
+    });
     return found;
   };
   return {
     source: canonicalName(reference),
     event: "image.pulled",
-    identify: async (task) => {
-      task.onProgress?.({ step: `asking ${reference.registry}` });
-      return await find(task.signal);
+    identify: find,
+    fetch: async (folder, task, layerCache) => {
+      const manifest = await find(task);
+      const having = sources.slice(manifest.index).map((source) => source.by(manifest.digest));
+      return await fetchImage(having, manifest, folder, { ...task, layerCache }, options.artifacts);
     },
-    fetch: async (folder, task, layerCache) =>
-      await fetchImage(
-        skopeoSource(reference, (await find(task.signal)).digest, options),
-        await find(task.signal),
-        folder,
-        {
-          ...task,
-          layerCache,
-        },
-        options.artifacts,
-      ),
   };
 }
 
 interface FoundManifest extends ImageIdentity {
   /** Undefined when the registry gave only an index that leads to it. */
   readonly layers: Layers | undefined;
+  /** Of the place that has it. */
+  readonly index: number;
 }
+
+/** The image at one place, under whichever digest it is asked for. */
+interface Source {
+  readonly reference: RegistryReference;
+  readonly registry: string;
+  by(digest: string | undefined): RegistrySource;
+}
+
+type RegistrySource = SkopeoSource & { readonly registry: string };
+
+const sourcesFor =
+  (wanted: RegistryReference, { platform, limits }: RegistryOptions) =>
+  ({ reference, ...access }: Place): Source => {
+    const { registry, repository, tag } = reference;
+    const by = (digest: string | undefined): RegistrySource => {
+      const which = digest === undefined ? `:${tag ?? "latest"}` : `@${digest}`;
+      const source = `docker://${registry}/${repository}${which}`;
+      return { what: canonicalName(wanted), registry, source, platform, limits, ...access };
+    };
+    return { reference, registry, by };
+  };
 
 /** Follows indexes to the manifest for the platform. */
 async function findManifest(
-  reference: RegistryReference,
-  options: RegistryOptions,
+  { reference, by }: Source,
+  platform: Platform,
   signal: AbortSignal | undefined,
-): Promise<FoundManifest> {
+): Promise<Omit<FoundManifest, "index">> {
   const what = canonicalName(reference);
   let digest = reference.digest;
   for (let depth = 0; depth <= deepestIndex; depth++) {
-    const bytes = await fetchManifest(skopeoSource(reference, digest, options), signal);
+    const bytes = await fetchManifest(by(digest), signal);
     digest = checkedDigest(reference, bytes, digest);
     const manifest = readManifest(reference, bytes);
     if (!Array.isArray(manifest.manifests) && !isIndexType(manifest.mediaType)) {
       const { layers } = parseJson(bytes, manifestSchema, "the manifest");
-      return { digest, architecture: options.platform.architecture, layers };
+      return { digest, architecture: platform.architecture, layers };
     }
     const entries = parseJson(bytes, indexSchema, `the index of '${what}'`).manifests;
-    const [best] = entriesFor(entries, options.platform);
+    const [best] = entriesFor(entries, platform);
     if (best === undefined) {
-      const offered = entries.flatMap(({ platform }) =>
-        platform === undefined ? [] : [platformText(platform)],
+      const offered = entries.flatMap((entry) =>
+        entry.platform === undefined ? [] : [platformText(entry.platform)],
       );
-      throw noSuchPlatform(what, options.platform, offered);
+      throw noSuchPlatform(what, platform, offered);
     }
     digest = best.digest;
     if (best.mediaType !== "" && !isIndexType(best.mediaType)) {
-      return { digest, architecture: options.platform.architecture, layers: undefined };
+      return { digest, architecture: platform.architecture, layers: undefined };
     }
   }
   throw notAManifest(reference, "there are too many indexes in each other");
@@ -153,12 +171,14 @@ function notAManifest(reference: RegistryReference, detail: string): EmberError 
 }
 
 async function fetchImage(
-  source: SkopeoSource,
+  sources: readonly RegistrySource[],
   found: FoundManifest,
   folder: string,
   task: TaskOptions & { readonly layerCache: string },
   artifacts: ArtifactFetcher | undefined,
 ): Promise<FetchedImage | ArrivingImage> {
+  const [source] = sources;
+  if (source === undefined) throw new EmberError("internal", "there is no registry to fetch from");
   const layers = found.layers ?? (await layersOf(source, task.signal));
   if (artifacts !== undefined && isArtifact(layers)) {
     return await artifacts(source, found.digest, folder, task);
@@ -174,7 +194,10 @@ async function fetchImage(
   const kept = keptBytes > 0 ? { keptBytes } : {};
   const totalBytes = layers.reduce((sum, { size }) => sum + size, 0);
   const copy = beginCopy(
-    (signal) => copyToLayout(source, folder, { ...task, signal, totalBytes: () => totalBytes }),
+    (signal) =>
+      firstOf(sources, task, (each) =>
+        copyToLayout(each, folder, { ...task, signal, layers, totalBytes: () => totalBytes }),
+      ),
     task.signal,
   );
   const read = async (): Promise<LayoutImage> => {
@@ -227,21 +250,4 @@ async function layersOf(source: SkopeoSource, signal: AbortSignal | undefined): 
     if (error instanceof EmberError && error.code === "interrupted") throw error;
     return [];
   }
-}
-
-function skopeoSource(
-  reference: RegistryReference,
-  digest: string | undefined,
-  options: RegistryOptions,
-): SkopeoSource {
-  const { registry, repository, tag } = reference;
-  const which = digest === undefined ? `:${tag ?? "latest"}` : `@${digest}`;
-  return {
-    what: canonicalName(reference),
-    registry,
-    source: `docker://${registry}/${repository}${which}`,
-    platform: options.platform,
-    tlsVerify: options.tlsVerify,
-    limits: options.limits,
-  };
 }

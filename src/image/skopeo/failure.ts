@@ -46,7 +46,7 @@ const causes: readonly Cause[] = [
     sign: /x509:|certificate|tls: |server gave HTTP response to HTTPS client/i,
     error: registryFailed(
       "'REGISTRY' cannot be trusted",
-      "if you trust the registry and the network to it all the same: --no-tls-verify",
+      "trust its certificate with --ca FILE; if you trust the network to it all the same: --no-tls-verify",
     ),
   },
   {

@@ -1,19 +1,26 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { EmberError } from "../../errors/ember-error.ts";
-import { run } from "../../host/run.ts";
+import { type RunOptions, run } from "../../host/run.ts";
 import type { TaskOptions } from "../../types.ts";
 import { documentLimitBytes } from "../oci/blobs.ts";
 import type { Platform } from "../oci/platform.ts";
+import { watchArrivals } from "./arrivals.ts";
 import { explainSkopeo, type SkopeoSubject } from "./failure.ts";
 import { watchGrowth } from "./growth.ts";
+import { untilItPasses } from "./retry.ts";
 
 /** An image that skopeo is to fetch. Its credentials come from where skopeo looks for them, and never pass through here. */
 export interface SkopeoSource extends SkopeoSubject {
   /** In skopeo's words: "docker://host/name@sha256:...". */
   readonly source: string;
   readonly platform: Platform;
+  /** False allows plain http and unknown certificates. */
   readonly tlsVerify: boolean;
+  /** No login is sent. */
+  readonly anonymous?: boolean | undefined;
+  /** Folder of certificates that are trusted as well. */
+  readonly certificates?: string | undefined;
   readonly limits?: SkopeoLimits | undefined;
 }
 
@@ -22,6 +29,8 @@ export interface SkopeoLimits {
   readonly answerMs?: number;
   /** How long a copy may make no progress. */
   readonly stallMs?: number;
+  /** How long to wait before the second attempt; longer and longer before further ones. */
+  readonly retryMs?: number;
 }
 
 const defaultAnswerMs = 120_000;
@@ -40,10 +49,14 @@ export const archiveName = "archive";
  * `registry-failed`, `timeout`, `interrupted`, `tool-missing`.
  */
 export async function fetchManifest(source: SkopeoSource, signal?: AbortSignal): Promise<Buffer> {
-  const parts: Buffer[] = [];
+  let parts: Buffer[] = [];
   let length = 0;
-  const args = ["inspect", "--raw", `--tls-verify=${source.tlsVerify}`, source.source];
+  const args = ["inspect", "--raw", ...trust(source, ""), source.source];
   await skopeo(source, args, {
+    onAttempt: () => {
+      parts = [];
+      length = 0;
+    },
     timeoutMs: source.limits?.answerMs ?? defaultAnswerMs,
     signal,
     onStdout: (chunk) => {
@@ -55,6 +68,12 @@ export async function fetchManifest(source: SkopeoSource, signal?: AbortSignal):
   return Buffer.concat(parts);
 }
 
+/** What is known of a copy beforehand, for showing how far it is. */
+export interface CopySizes {
+  readonly totalBytes?: () => number | undefined;
+  readonly layers?: readonly { readonly digest: string; readonly size: number }[];
+}
+
 /**
  * Copies one image into the OCI layout `layoutName` in `folder`, under the tag `layoutTag`. Post-condition: it is
  * there whole, with every blob's digest checked; on an error something may be left in the folder, and nothing writes to it
@@ -63,8 +82,9 @@ export async function fetchManifest(source: SkopeoSource, signal?: AbortSignal):
 export async function copyToLayout(
   source: SkopeoSource,
   folder: string,
-  task: TaskOptions & { readonly totalBytes?: () => number | undefined } = {},
+  task: TaskOptions & CopySizes = {},
 ): Promise<void> {
+  const parts = task.layers === undefined ? undefined : watchArrivals(join(folder, layoutName), task.layers);
   mkdirSync(join(folder, "tmp"), { recursive: true, mode: 0o700 });
   using watch = watchGrowth(folder, {
     stallMs: source.limits?.stallMs ?? defaultStallMs,
@@ -72,7 +92,8 @@ export async function copyToLayout(
     onGrowth: (done) => {
       const total = task.totalBytes?.();
       const known = total === undefined ? {} : { total };
-      task.onProgress?.({ step: "downloading", done: Math.min(done, total ?? done), ...known });
+      const each = parts === undefined || task.onProgress === undefined ? {} : { parts: parts() };
+      task.onProgress?.({ step: "downloading", done: Math.min(done, total ?? done), ...known, ...each });
     },
   });
   const args = [
@@ -80,11 +101,9 @@ export async function copyToLayout(
     "tmp",
     "copy",
     "--quiet",
-    "--retry-times",
-    "2",
     // Archives hold their layers as they are: compressing them takes time and gains nothing.
     "--dest-oci-accept-uncompressed-layers",
-    `--src-tls-verify=${source.tlsVerify}`,
+    ...trust(source, "src-"),
     source.source,
     `oci:${layoutName}:${layoutTag}`,
   ];
@@ -109,28 +128,41 @@ export async function pushLayout(
 ): Promise<void> {
   mkdirSync(join(folder, "tmp"), { recursive: true, mode: 0o700 });
   const args = [
-    ...["--tmpdir", "tmp", "copy", "--quiet", "--retry-times", "2", "--preserve-digests"],
-    `--dest-tls-verify=${target.tlsVerify}`,
+    ...["--tmpdir", "tmp", "copy", "--quiet", "--preserve-digests"],
+    ...trust(target, "dest-"),
     `oci:${layoutName}:${layoutTag}`,
     target.source,
   ];
   await skopeo(target, args, { timeoutMs: copyLimitMs, signal, cwd: folder });
 }
 
-async function skopeo(
-  source: SkopeoSource,
-  args: readonly string[],
-  options: NonNullable<Parameters<typeof run>[2]>,
-): Promise<void> {
+/** `prefix`: "src-" where skopeo has flags for each end. */
+function trust({ tlsVerify, anonymous, certificates }: SkopeoSource, prefix: string): string[] {
+  return [
+    // Said only when it is so: the host's registries.conf may allow it for some registries.
+    ...(tlsVerify ? [] : [`--${prefix}tls-verify=false`]),
+    ...(anonymous === true ? [`--${prefix}no-creds`] : []),
+    ...(certificates === undefined ? [] : [`--${prefix}cert-dir`, certificates]),
+  ];
+}
+
+type SkopeoRun = RunOptions & { readonly onAttempt?: () => void };
+
+async function skopeo(source: SkopeoSource, args: readonly string[], options: SkopeoRun): Promise<void> {
   const { architecture, os } = source.platform;
   const all = ["--insecure-policy", "--override-os", os, "--override-arch", architecture, ...args];
-  try {
+  const attempt = async (): Promise<string | undefined> => {
+    options.onAttempt?.();
     const { status, stderr } = await run("skopeo", all, {
       ...options,
       contained: true,
       okStatuses: [0, 1, 2],
     });
-    if (status !== 0) throw explainSkopeo(stderr, source);
+    return status === 0 ? undefined : stderr;
+  };
+  try {
+    const said = await untilItPasses(attempt, source.limits?.retryMs, options.signal);
+    if (said !== undefined) throw explainSkopeo(said, source);
   } catch (error) {
     if (error instanceof EmberError && error.code === "timeout") throw timedOut(source, "it does not answer");
     throw error;

@@ -28,9 +28,12 @@ const builder: Flag<string | undefined> = value(
 export const build: Command = {
   flags: [file, builder],
   positionals: [name, context],
-  description: "The builder keeps its own cache, so that the next build is quick.",
+  description:
+    "The builder keeps its own cache, so that the next build is quick. Without CONTEXT and --file, and with no Dockerfile " +
+    "here, the developer image is built: Debian with systemd, common tools, and a user 'dev' with sudo.",
   examples: [
     { line: "ember image build app", shows: "the Dockerfile of this folder" },
+    { line: "ember image build dev", shows: "where there is no Dockerfile: the developer image" },
     { line: "ember image build app -f docker/Dockerfile.dev .", shows: "another one" },
   ],
   async run(session, args) {
@@ -43,6 +46,7 @@ export const build: Command = {
         ...defined({
           file: dockerfile === undefined ? undefined : absolutePath(dockerfile, session.context),
           builder: args.get(builder),
+          orDeveloper: args.get(context) === undefined && dockerfile === undefined ? true : undefined,
         }),
         ...options,
       }),

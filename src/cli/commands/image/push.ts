@@ -1,14 +1,13 @@
 import type { Command } from "../../parser/command.ts";
-import { type Flag, toggle } from "../../parser/flag.ts";
 import { reference } from "../../parser/kinds.ts";
 import { one, type Positional } from "../../parser/positional.ts";
 import { imageArgument } from "./arguments.ts";
+import { pushFlags, pushOptions } from "./registry-flags.ts";
 
 const target: Positional<string> = one("REF", reference, "where to: ghcr.io/owner/name:tag");
-const noTlsVerify: Flag<boolean> = toggle("no-tls-verify", "allow plain http and unknown certificates");
 
 export const push: Command = {
-  flags: [noTlsVerify],
+  flags: pushFlags,
   positionals: [imageArgument, target],
   description: "The registry gets the disk in chunks; those that it has are not sent again.",
   examples: [
@@ -21,7 +20,7 @@ export const push: Command = {
     const { images } = await session.ember();
     const name = args.get(imageArgument);
     const { took, value } = await session.task(`pushing ${name}`, (options) =>
-      images.push(name, { reference: args.get(target), tlsVerify: !args.get(noTlsVerify), ...options }),
+      images.push(name, { reference: args.get(target), ...pushOptions(args, session.context), ...options }),
     );
     session.result({
       json: value,

@@ -1,8 +1,9 @@
 import { EmberError, toEmberError } from "../../../errors/ember-error.ts";
-import type { CreateVmOptions, ImageDetails } from "../../../types.ts";
+import type { CreateVmOptions, ImageDetails, RegistryOptions } from "../../../types.ts";
 import { mergeSettings, toCreateOptions } from "../../config/vm-settings.ts";
 import type { Arguments } from "../../parser/arguments.ts";
 import type { Session } from "../../session.ts";
+import { registryOptions } from "../image/registry-flags.ts";
 import { settingsFromFlags } from "../vm/create-flags.ts";
 import { authorizedKeysOf, settingsFromFiles } from "../vm/settings.ts";
 import { inventName } from "./invent-name.ts";
@@ -29,7 +30,7 @@ export async function prepare(
     settingsFromFlags(args, session.context),
   );
   const authorizedKeys = await authorizedKeysOf(settings);
-  const image = await presentImage(session, wanted.image);
+  const image = await presentImage(session, wanted.image, registryOptions(args, session.context));
   const given = args.rest.length === 0 ? undefined : args.rest;
   const command = given ?? [...image.config.entrypoint, ...image.config.command];
   if (command.length === 0) {
@@ -42,7 +43,11 @@ export async function prepare(
   return { image, vm, command, given };
 }
 
-async function presentImage(session: Session, wanted: string): Promise<ImageDetails> {
+async function presentImage(
+  session: Session,
+  wanted: string,
+  registry: RegistryOptions,
+): Promise<ImageDetails> {
   const { images } = await session.ember();
   try {
     return await images.inspect(wanted);
@@ -50,7 +55,7 @@ async function presentImage(session: Session, wanted: string): Promise<ImageDeta
     if (toEmberError(error).code !== "image-not-found") throw error;
   }
   const { value: pulled } = await session.task(`pulling ${wanted}`, (options) =>
-    images.pull({ reference: wanted, ...options }),
+    images.pull({ reference: wanted, ...registry, ...options }),
   );
   return await images.inspect(pulled.name);
 }

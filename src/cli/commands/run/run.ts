@@ -4,6 +4,7 @@ import { type Flag, toggle, value } from "../../parser/flag.ts";
 import { reference, vmName } from "../../parser/kinds.ts";
 import { one, type Positional } from "../../parser/positional.ts";
 import { interactiveFlag, refuseTtyWithoutTerminal, ttyFlag } from "../guest/interactive.ts";
+import { registryFlags } from "../image/registry-flags.ts";
 import { describingFlags } from "../vm/create-flags.ts";
 import { runDetached } from "./detached.ts";
 import { runForeground } from "./foreground.ts";
@@ -25,7 +26,7 @@ const detach: Flag<boolean> = toggle(
 );
 
 export const run: Command = {
-  flags: [name, keep, detach, interactiveFlag, ttyFlag, ...describingFlags],
+  flags: [name, keep, detach, interactiveFlag, ttyFlag, ...describingFlags, ...registryFlags],
   positionals: [image],
   rest: { name: "COMMAND", summary: "runs in place of the image's own command", required: false },
   description:

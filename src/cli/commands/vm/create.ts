@@ -6,6 +6,7 @@ import { type Flag, value } from "../../parser/flag.ts";
 import { line, path, reference, vmName } from "../../parser/kinds.ts";
 import { optional, type Positional } from "../../parser/positional.ts";
 import type { Session } from "../../session.ts";
+import { registryFlags, registryOf } from "../image/registry-flags.ts";
 import { fullCopyFlag, noStartFlag } from "./arguments.ts";
 import { describingFlags, settingsFromFlags } from "./create-flags.ts";
 import { printCreated } from "./created.ts";
@@ -42,7 +43,7 @@ const vmConfig: Flag<string | undefined> = value(
 );
 
 export const create: Command = {
-  flags: [image, ...describingFlags, bootArguments, vmConfig, fullCopyFlag, noStartFlag],
+  flags: [image, ...describingFlags, bootArguments, vmConfig, fullCopyFlag, noStartFlag, ...registryFlags],
   positionals: [name],
   rest: { name: "COMMAND", summary: "runs in place of the image's own command", required: false },
   description:
@@ -67,6 +68,7 @@ export const create: Command = {
         image: settings.image,
         ...(args.rest.length === 0 ? {} : { command: args.rest }),
         ...(await authorizedKeysOf(settings)),
+        ...registryOf(args, session.context),
         fullCopy: args.get(fullCopyFlag),
         start: !args.get(noStartFlag),
         ...options,

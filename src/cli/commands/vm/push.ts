@@ -1,14 +1,13 @@
 import type { Command } from "../../parser/command.ts";
-import { type Flag, toggle } from "../../parser/flag.ts";
 import { reference } from "../../parser/kinds.ts";
 import { one, type Positional } from "../../parser/positional.ts";
+import { pushFlags, pushOptions } from "../image/registry-flags.ts";
 import { nameArgument } from "./arguments.ts";
 
 const target: Positional<string> = one("REF", reference, "where to: ghcr.io/owner/name:tag");
-const noTlsVerify: Flag<boolean> = toggle("no-tls-verify", "allow plain http and unknown certificates");
 
 export const push: Command = {
-  flags: [noTlsVerify],
+  flags: pushFlags,
   positionals: [nameArgument, target],
   description:
     "A running VM is frozen for a moment. Everything on the disk is sent: remove secrets from it first.",
@@ -22,7 +21,7 @@ export const push: Command = {
     const { vms } = await session.ember();
     const name = args.get(nameArgument);
     const { took, value } = await session.task(`pushing ${name}`, (options) =>
-      vms.push(name, { reference: args.get(target), tlsVerify: !args.get(noTlsVerify), ...options }),
+      vms.push(name, { reference: args.get(target), ...pushOptions(args, session.context), ...options }),
     );
     session.result({
       json: value,
