@@ -180,8 +180,13 @@ export interface ImageApi {
   inspect(name: string): Promise<ImageDetails>;
   /** Throws `has-dependants` unless `force`, which deletes the VMs made from it as well. */
   delete(name: string, options?: { readonly force?: boolean } & TaskOptions): Promise<void>;
-  /** Deletes images that no VM was made from, and layers that are kept for later pulls: those older than that, or all. */
-  prune(options?: { readonly olderThanMs?: number } & TaskOptions): Promise<ImagePruneReport>;
+  /**
+   * Deletes images that no VM was made from, and layers that are kept for later pulls: those made longer ago than `olderThanMs` and
+   * of no use for `unusedForMs`, or all.
+   */
+  prune(
+    options?: { readonly olderThanMs?: number; readonly unusedForMs?: number } & TaskOptions,
+  ): Promise<ImagePruneReport>;
 }
 
 export interface KernelApi {

@@ -264,6 +264,8 @@ export interface ImageSummary {
   /** Bytes of the disk that hold something. */
   readonly usedBytes: number;
   readonly createdAt: string;
+  /** When a VM made from it was last made, started or deleted; null while there was none. */
+  readonly lastUsedAt: string | null;
 }
 
 export interface ImageDetails extends ImageSummary {

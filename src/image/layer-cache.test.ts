@@ -153,3 +153,29 @@ test("pruning images takes those without VMs that are old enough, and layers of 
   expect((await workshop.images.list()).map(({ name }) => name)).toEqual(["used", "young"]);
   expect(await workshop.images.prune()).toMatchObject({ images: ["young"], layers: 1 });
 });
+
+test("an image is of use as long as a VM is made from it, starts or goes; pruning by use minds that", async () => {
+  const { db } = workshop.installation;
+  const path = join(workshop.home, "root.tar");
+  writeFileSync(path, layer([file("a", "1")], "none").tar);
+  const usedAt = async (name: string) => (await workshop.images.inspect(name)).lastUsedAt;
+  const ids: Record<string, string> = {};
+  for (const name of ["left", "never", "busy"]) ids[name] = (await workshop.images.import(path, { name })).id;
+  expect(await usedAt("left")).toBeNull();
+  await workshop.addVm("web", ids["left"] ?? "");
+  expect(Date.parse((await usedAt("left")) ?? "")).toBeGreaterThan(Date.now() - 60_000);
+  const age = () =>
+    db.run("UPDATE images SET created_at = '2020-01-01T00:00:00Z', last_used_at = '2020-01-02T00:00:00Z'");
+  age();
+  db.run("UPDATE vms SET started_at = '2026-01-01T00:00:00Z' WHERE name = 'web'");
+  expect(await usedAt("left")).not.toBe("2020-01-02T00:00:00Z");
+  age();
+  db.run("DELETE FROM vms WHERE name = 'web'");
+  expect(await usedAt("left")).not.toBe("2020-01-02T00:00:00Z");
+  db.run("UPDATE images SET last_used_at = NULL WHERE name = 'never'");
+  await workshop.addVm("job", ids["busy"] ?? "");
+  age();
+  db.run("UPDATE images SET last_used_at = ? WHERE name = 'left'", new Date().toISOString());
+  expect(await workshop.images.prune({ unusedForMs: 86_400_000 })).toMatchObject({ images: ["never"] });
+  expect(await workshop.images.prune({ olderThanMs: 86_400_000 })).toMatchObject({ images: ["left"] });
+});

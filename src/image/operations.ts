@@ -214,6 +214,7 @@ function toRecord(data: OperationData, origin: ImageOrigin, made: Made): ImageRe
     diskBytes: disk.sizeBytes,
     usedBytes: disk.usedBytes,
     createdAt: new Date().toISOString(),
+    lastUsedAt: null,
   };
 }
 

@@ -1,7 +1,7 @@
 import { EmberError } from "../errors/ember-error.ts";
 import type { ImageConfig, ImageSummary } from "../types.ts";
 import type { Database, Row } from "./database.ts";
-import { integer, json, text } from "./row.ts";
+import { integer, json, text, textOrNull } from "./row.ts";
 
 export interface ImageRecord extends ImageSummary {
   readonly source: string;
@@ -64,6 +64,7 @@ function toImage(row: Row): ImageRecord {
     usedBytes: integer(row, "used_bytes"),
     config: parseImageConfig(json(row, "config")),
     createdAt: text(row, "created_at"),
+    lastUsedAt: textOrNull(row, "last_used_at"),
   };
 }
 

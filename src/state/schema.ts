@@ -117,4 +117,18 @@ export const migrations: readonly string[] = [
   ALTER TABLE vms ADD COLUMN user_number INTEGER;
   CREATE UNIQUE INDEX vms_by_user_number ON vms (user_number);
   `,
+  `
+  -- when a VM made from the image was last made, started or deleted; null while there was none
+  ALTER TABLE images ADD COLUMN last_used_at TEXT;
+  -- Here rather than in the code, so that no way of making or starting a VM forgets it.
+  CREATE TRIGGER image_used_by_new_vm AFTER INSERT ON vms BEGIN
+    UPDATE images SET last_used_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE id = NEW.image_id;
+  END;
+  CREATE TRIGGER image_used_by_start AFTER UPDATE OF started_at ON vms WHEN NEW.started_at IS NOT NULL BEGIN
+    UPDATE images SET last_used_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE id = NEW.image_id;
+  END;
+  CREATE TRIGGER image_used_until_deleted AFTER DELETE ON vms BEGIN
+    UPDATE images SET last_used_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE id = OLD.image_id;
+  END;
+  `,
 ];

@@ -52,6 +52,7 @@ export const sampleImage = (changes: Partial<ImageDetails> = {}): ImageDetails =
   diskBytes: 2 * 1024 ** 3,
   usedBytes: 190 * 1024 ** 2,
   createdAt: "2026-02-27T12:00:00Z",
+  lastUsedAt: null,
   source: "docker.io/library/nginx:latest",
   config: {
     entrypoint: ["/entry.sh"],

@@ -31,6 +31,7 @@ function fields(image: ImageDetails): readonly (readonly [string, FieldValue])[]
     ["disk", renderSize(image.diskBytes)],
     ["used", renderSize(image.usedBytes)],
     ["created", image.createdAt],
+    ["last used", image.lastUsedAt],
     ["entrypoint", command(config.entrypoint)],
     ["command", command(config.command)],
     ["environment", config.environment],

@@ -1,4 +1,5 @@
 import type { Command } from "../../parser/command.ts";
+import { defined } from "../../parser/defined.ts";
 import { duration } from "../../parser/duration.ts";
 import { type Flag, value } from "../../parser/flag.ts";
 import { renderFields } from "../../render/fields.ts";
@@ -8,22 +9,29 @@ const olderThan: Flag<number | undefined> = value(
   "older-than",
   "TIME",
   duration,
-  "only what was made, or last of use, longer ago (default: all)",
+  "only images made longer ago (default: all)",
+);
+
+const unusedFor: Flag<number | undefined> = value(
+  "unused-for",
+  "TIME",
+  duration,
+  "only what no VM or pull has used for so long (default: all)",
 );
 
 export const prune: Command = {
-  flags: [olderThan],
+  flags: [olderThan, unusedFor],
   positionals: [],
   description: "Deletes images that no VM was made from, and the layers that were kept for the next pulls.",
   examples: [
-    { line: "ember image prune --older-than 14d", shows: "what nobody needed lately" },
+    { line: "ember image prune --unused-for 14d", shows: "what nobody needed lately" },
     { line: "ember image prune", shows: "every image without a VM, and all layers" },
   ],
   async run(session, args) {
     const { images } = await session.ember();
-    const olderThanMs = args.get(olderThan);
+    const ages = defined({ olderThanMs: args.get(olderThan), unusedForMs: args.get(unusedFor) });
     const { value: report } = await session.task("pruning", (options) =>
-      images.prune({ ...(olderThanMs === undefined ? {} : { olderThanMs }), ...options }),
+      images.prune({ ...ages, ...options }),
     );
     session.result({
       json: report,
