@@ -207,6 +207,15 @@ describe.skipIf(noMounts)("what the kernel reads from a disk", () => {
     expect(reused).toEqual(fresh);
   });
 
+  test("has room for its tables also where a layer gave a great deal back", async () => {
+    using scratch = scratchFolder();
+    const target = join(scratch.path, "disk");
+    const layers = [[{ path: "big", content: "J".repeat(150 * mib) }], [{ path: ".wh.big" }]];
+    await writeLayers({ layers: layers.map((items) => layerOf(tarOf(...items))), target });
+    await checkDisk(target);
+    expect(Number(await superblockField(target, "Free blocks")) * 4096).toBeGreaterThanOrEqual(64 * mib);
+  });
+
   test("is a real tree: the host's own configuration", async () => {
     using scratch = scratchFolder();
     const archive = join(scratch.path, "tar");
@@ -272,6 +281,8 @@ describe.skipIf(noCheck)("a disk", () => {
     expect(statSync(target).size).toBe(made.sizeBytes);
     expect(made.sizeBytes).toBeLessThan(120 * mib);
     expect(statSync(target).blocks * 512).toBeLessThan(8 * mib);
+    // What is told is what the file takes up, give or take what the host's file system needs for itself.
+    expect(Math.abs(made.usedBytes - statSync(target).blocks * 512)).toBeLessThan(mib / 2);
   });
 
   test.each([

@@ -1,6 +1,6 @@
 import { EmberError } from "../../errors/ember-error.ts";
 import { formatSize } from "../../host/sizes.ts";
-import type { BlockAllocator } from "./allocator.ts";
+import { BlockAllocator } from "./allocator.ts";
 import {
   blockBytes,
   blocksPerGroup,
@@ -131,7 +131,10 @@ export function smallestGeometry(content: Content, minFreeBlocks: number, descri
       blocks += blocksPerGroup; // its tables hold more inodes
       continue;
     }
-    const missing = minFreeBlocks - freeBlocks(geometry, content, descriptorArea);
+    const missing = Math.max(
+      minFreeBlocks - freeBlocks(geometry, content, descriptorArea),
+      endOf(geometry, content, descriptorArea) - geometry.blocks,
+    );
     if (missing <= 0) return geometry;
     blocks += Math.max(missing, roundingBlocks);
   }
@@ -145,7 +148,11 @@ export function givenGeometry(
   sizeBytes: number,
 ): Geometry {
   const geometry = geometryOf(Math.floor(sizeBytes / blockBytes), content.inodes, descriptorArea);
-  if (geometry === undefined || freeBlocks(geometry, content, descriptorArea) < minFreeBlocks) {
+  const fits =
+    geometry !== undefined &&
+    freeBlocks(geometry, content, descriptorArea) >= minFreeBlocks &&
+    endOf(geometry, content, descriptorArea) <= geometry.blocks;
+  if (!fits) {
     const needed = smallestGeometry(content, minFreeBlocks, descriptorArea).blocks * blockBytes;
     throw tooSmall(sizeBytes, needed);
   }
@@ -170,11 +177,33 @@ function freeBlocks(geometry: Geometry, content: Content, descriptorArea: number
   return geometry.blocks - content.end + content.free - kept - tables - geometry.journalBlocks;
 }
 
+/** Blocks of extents that the journal may need beside its own. */
+const journalExtentBlocks = 8;
+
+/**
+ * Where the disk ends once journal and tables have their place. They are laid behind the content, however much is free
+ * within it: where a layer took back what one below it had brought, that may be a great deal.
+ */
+function endOf(geometry: Geometry, content: Content, descriptorArea: number): number {
+  const trial = new BlockAllocator(1 + descriptorArea);
+  trial.skipTo(content.end);
+  trial.allocateFresh(geometry.journalBlocks + journalExtentBlocks);
+  layTables(geometry, trial);
+  return trial.end;
+}
+
 /**
  * Finds a place for all groups' tables: behind the data, or where their flex group begins.
  * Throws `disk-full` when there is none.
  */
 export function placeTables(geometry: Geometry, allocator: BlockAllocator): GroupTables {
+  const tables = layTables(geometry, allocator);
+  if (allocator.end > geometry.blocks)
+    throw tooSmall(geometry.blocks * blockBytes, allocator.end * blockBytes);
+  return tables;
+}
+
+function layTables(geometry: Geometry, allocator: BlockAllocator): GroupTables {
   const blockBitmaps: number[] = [];
   const inodeBitmaps: number[] = [];
   const inodeTables: number[] = [];
@@ -188,7 +217,5 @@ export function placeTables(geometry: Geometry, allocator: BlockAllocator): Grou
     for (let group = 0; group < count; group++) inodeBitmaps.push(allocator.allocateFreshRun(1));
     for (let group = 0; group < count; group++) inodeTables.push(allocator.allocateFreshRun(tableBlocks));
   }
-  if (allocator.end > geometry.blocks)
-    throw tooSmall(geometry.blocks * blockBytes, allocator.end * blockBytes);
   return { blockBitmaps, inodeBitmaps, inodeTables };
 }
