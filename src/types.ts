@@ -261,7 +261,7 @@ export interface ImageSummary {
   readonly architecture: string;
   /** Size of the disk. */
   readonly diskBytes: number;
-  /** Bytes of the disk that hold something. */
+  /** What the disk takes up: its holes cost nothing. Less where the storage compresses. */
   readonly usedBytes: number;
   readonly createdAt: string;
   /** When a VM made from it was last made, started or deleted; null while there was none. */

@@ -22,6 +22,7 @@ export class DiskFile {
   #unsynced = 0;
   #syncing: Promise<void> | undefined;
   #closed = false;
+  #occupied = 0;
 
   private constructor(path: string, file: FileHandle) {
     this.#path = path;
@@ -55,6 +56,11 @@ export class DiskFile {
     await this.#rotate();
     await this.#underWay;
     await this.#syncing;
+  }
+
+  /** What the file takes up on the disk of the host, in bytes: what was written, holes not counted. */
+  get occupiedBytes(): number {
+    return this.#occupied;
   }
 
   /** Sets the file's length. */
@@ -152,6 +158,7 @@ export class DiskFile {
       }
       let end = at + blockBytes;
       while (end < length && !(fresh && isZero(buffer, end))) end += blockBytes;
+      if (fresh) this.#occupied += end - at;
       while (at < end) at += (await this.#file.write(buffer, at, end - at, position + at)).bytesWritten;
     }
   }

@@ -22,7 +22,7 @@ export interface FinishOptions {
 
 export interface FinishedDisk {
   readonly sizeBytes: number;
-  /** Of the file system's blocks, those in use, its own tables included. */
+  /** What of the file is no hole: content, and the file system's own tables. */
   readonly usedBytes: number;
   /** Inodes in use. */
   readonly inodeCount: number;
@@ -70,7 +70,7 @@ export async function finishVolume(
   await volume.disk.setSize(sizeBytes);
   return {
     sizeBytes,
-    usedBytes: (geometry.blocks - usage.freeBlocks) * blockBytes,
+    usedBytes: volume.disk.occupiedBytes,
     inodeCount: lastInode,
   };
 }
