@@ -1,12 +1,13 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { skipUnless } from "../../../test/support/require.ts";
 import { busyboxPath } from "../../../test/support/rootfs.ts";
 import { lookUpTool, setToolEnvironment } from "../../host/tools.ts";
 import { Workshop } from "../testing/workshop.ts";
 import { builders } from "./builders.ts";
+import { developerDockerfile } from "./developer.ts";
 
 // Docker's command line is of use only where its daemon runs.
 const works = (name: string): boolean =>
@@ -20,10 +21,11 @@ const skip = skipUnless(
 
 setDefaultTimeout(120_000);
 
+const notices: string[] = [];
 let workshop: Workshop;
 let context: string;
 beforeEach(async () => {
-  workshop = await Workshop.make();
+  workshop = await Workshop.make({ notice: (line) => notices.push(line) });
   context = join(workshop.home, "a context, with spaces");
   mkdirSync(context);
   // What builders keep is the test's own, and goes with it.
@@ -92,4 +94,55 @@ describe("a build that cannot begin", () => {
     const error = await build({ builder: "kaniko" }).catch((caught: unknown) => caught);
     expect(error).toMatchObject({ code: "usage", hint: "choose one of: buildah, podman, docker" });
   });
+});
+
+describe("a build without a Dockerfile", () => {
+  /** A builder that keeps what it was asked for, and makes nothing. */
+  const recorded = (): { read: (name: string) => string } => {
+    const notes = join(workshop.home, "notes");
+    const tools = join(workshop.home, "tools");
+    for (const folder of [notes, tools]) mkdirSync(folder);
+    const lines = [
+      "#!/bin/sh",
+      "for last; do :; done",
+      `cp ember.Dockerfile '${notes}'`,
+      `ls -A "$last" >'${notes}/context'`,
+      "exit 1",
+    ];
+    writeFileSync(join(tools, "buildah"), lines.join("\n"), { mode: 0o755 });
+    setToolEnvironment({ PATH: `${tools}:/usr/bin:/bin` });
+    return { read: (name) => readFileSync(join(notes, name), "utf8") };
+  };
+
+  test("makes the developer image when that is wanted, says so, and hands over nothing of the folder", async () => {
+    const { read } = recorded();
+    const before = notices.length;
+    await expect(build({ orDeveloper: true, builder: "buildah" })).rejects.toMatchObject({
+      code: "build-failed",
+    });
+    expect(notices.slice(before).join()).toContain("developer image");
+    expect(read("ember.Dockerfile")).toBe(developerDockerfile);
+    expect(read("context")).toBe("");
+    expect(await workshop.images.list()).toEqual([]);
+  });
+
+  test("still takes the folder's own Dockerfile", async () => {
+    const { read } = recorded();
+    write("Containerfile", "ENV A=1");
+    await expect(build({ orDeveloper: true, builder: "buildah" })).rejects.toMatchObject({
+      code: "build-failed",
+    });
+    expect(read("ember.Dockerfile")).toContain("ENV A=1");
+    expect(read("context")).toContain("busybox");
+  });
+});
+
+test("the developer image has an init, a user who may become root, and nothing that goes on lines of its own", () => {
+  const instructions = developerDockerfile
+    .trim()
+    .split("\n")
+    .map((line) => line.split(" ")[0]);
+  expect(instructions).toEqual(["FROM", "ARG", "RUN", "ENV", "CMD"]);
+  expect(developerDockerfile).toMatch(/systemd-sysv.* sudo /);
+  expect(developerDockerfile).toContain("dev ALL=(ALL:ALL) NOPASSWD: ALL");
 });

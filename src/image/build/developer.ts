@@ -30,11 +30,10 @@ const settling: readonly string[] = [
   `cd /etc/systemd/system-generators && for each in ${maskedGenerators.join(" ")}; do ln -sf /dev/null $each; done`,
 ];
 
-/** The Dockerfile of the developer image. */
+/** The Dockerfile of the developer image. One step, so that no layer keeps what was only needed in between. */
 export const developerDockerfile: string = `FROM docker.io/library/debian:trixie-slim
 ARG DEBIAN_FRONTEND=noninteractive
-RUN apt-get update && apt-get install -y --no-install-recommends ${packages.join(" ")}
-RUN set -e; ${settling.join("; ")}
+RUN set -e; apt-get update; apt-get install -y --no-install-recommends ${packages.join(" ")}; ${settling.join("; ")}
 ENV LANG=C.UTF-8
 CMD ["/sbin/init"]
 `;

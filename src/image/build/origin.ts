@@ -25,6 +25,7 @@ export interface BuildRequest {
   readonly builder?: string | undefined;
 }
 
+const longestReason = 200;
 /** Hours, not days: a build that asks somebody something never ends. */
 const buildLimitMs = 6 * 3600 * 1000;
 
@@ -158,5 +159,7 @@ async function runStep(
 /** The builder's own reason comes last in what it printed, which follows the command in the message. */
 function lastLine(message: string): string {
   const printed = /failed \([^)]*\): ([\s\S]*)$/.exec(message)?.[1] ?? message;
-  return shown((printed.trim().split("\n").at(-1) ?? "").replace(/^Error: /, ""));
+  const line = (printed.trim().split("\n").at(-1) ?? "").replace(/^Error: /, "").replace(/\p{Cc}/gu, "?");
+  // Of a long line the end: it begins by repeating the step.
+  return line.length > longestReason ? `...${line.slice(-longestReason)}` : line;
 }
