@@ -162,7 +162,7 @@ test("an image is of use as long as a VM is made from it, starts or goes; prunin
   const ids: Record<string, string> = {};
   for (const name of ["left", "never", "busy"]) ids[name] = (await workshop.images.import(path, { name })).id;
   expect(await usedAt("left")).toBeNull();
-  await workshop.addVm("web", ids["left"] ?? "");
+  const vmId = await workshop.addVm("web", ids["left"] ?? "");
   expect(Date.parse((await usedAt("left")) ?? "")).toBeGreaterThan(Date.now() - 60_000);
   const age = () =>
     db.run("UPDATE images SET created_at = '2020-01-01T00:00:00Z', last_used_at = '2020-01-02T00:00:00Z'");
@@ -170,6 +170,7 @@ test("an image is of use as long as a VM is made from it, starts or goes; prunin
   db.run("UPDATE vms SET started_at = '2026-01-01T00:00:00Z' WHERE name = 'web'");
   expect(await usedAt("left")).not.toBe("2020-01-02T00:00:00Z");
   age();
+  await (await workshop.installation.storage()).removeVm({ vmId });
   db.run("DELETE FROM vms WHERE name = 'web'");
   expect(await usedAt("left")).not.toBe("2020-01-02T00:00:00Z");
   db.run("UPDATE images SET last_used_at = NULL WHERE name = 'never'");
