@@ -61,6 +61,8 @@ export interface AgentControl extends AsyncDisposable {
 const callLimitMs = 10_000;
 /** Growing and trimming work through a whole disk; freezing first writes what the guest has not written yet. */
 const diskCallLimitMs = 120_000;
+/** An emulated guest grows by three terabytes a minute at first, and by less and less. */
+const growLimitMs = (deviceBytes: number): number => diskCallLimitMs + (deviceBytes / 2 ** 40) * 120_000;
 /** A trim ends by itself before nobody waits for its answer any more. */
 const trimLimitMs = diskCallLimitMs - 10_000;
 /** The longest time that the agent takes as a limit. */
@@ -91,7 +93,7 @@ export async function openControl(agent: AgentChannel): Promise<AgentControl> {
     ready: () => call("ready", { timeMs: Date.now() }, answers.ready),
     info: () => call("info", {}, answers.info),
     metrics: () => call("metrics", {}, answers.metrics),
-    grow: (deviceBytes = 0) => call("grow", { deviceBytes }, answers.grow, diskCallLimitMs),
+    grow: (deviceBytes = 0) => call("grow", { deviceBytes }, answers.grow, growLimitMs(deviceBytes)),
     freeze: async (timeoutMs) => {
       await call("freeze", { timeoutMs }, v.unknown(), diskCallLimitMs);
     },

@@ -42,13 +42,26 @@ func Grow(device, mountPoint string, atLeast uint64) (before, after uint64, err 
 		return before, before, err
 	}
 	defer root.Close() //nolint:errcheck // read-only
-	if err := ioctlPointer(root, ext4ResizeFS, unsafe.Pointer(&wanted)); err != nil {
+	if err := resize(root, wanted); err != nil {
 		return before, before, fmt.Errorf("grow %s from %d to %d bytes: %w", device, before, wanted*super.BlockBytes, err)
 	}
 	if super, err = readSuperblock(dev); err != nil {
 		return before, before, err
 	}
 	return before, super.Bytes(), nil
+}
+
+// resize enlarges the file system of root to so many blocks. The kernel does one
+// at a time, for minutes where it has terabytes to go: one that somebody began
+// and did not wait for is waited for, and then there may be nothing left to do.
+func resize(root *os.File, blocks uint64) error {
+	for {
+		err := ioctlPointer(root, ext4ResizeFS, unsafe.Pointer(&blocks))
+		if err != unix.EBUSY {
+			return err
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
 }
 
 func waitForBytes(dev *os.File, atLeast uint64) (uint64, error) {
