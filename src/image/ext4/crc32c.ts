@@ -41,7 +41,8 @@ export function crc32c(crc: number, bytes: Uint8Array, start = 0, end: number = 
 
 /** Carries a checksum on over a little-endian number of 32 bits. */
 export function crc32cNumber(crc: number, value: number): number {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32LE(value >>> 0);
-  return crc32c(crc, bytes);
+  const [t0, t1, t2, t3] = tables;
+  const mixed = crc ^ value;
+  const low = (t3[mixed & 0xff] ?? 0) ^ (t2[(mixed >>> 8) & 0xff] ?? 0);
+  return (low ^ (t1[(mixed >>> 16) & 0xff] ?? 0) ^ (t0[mixed >>> 24] ?? 0)) >>> 0;
 }

@@ -1,5 +1,5 @@
 import { crc32c } from "./crc32c.ts";
-import { blockBytes } from "./format.ts";
+import { blockBytes, bodyBytes } from "./format.ts";
 import type { Extent } from "./tree.ts";
 
 const rootEntries = 4;
@@ -23,10 +23,8 @@ export function areInline(extents: readonly Extent[]): boolean {
   return pointers <= rootEntries;
 }
 
-/** The 60 bytes in the inode, when that is room enough for all extents. */
-export function inlineExtents(extents: readonly Extent[]): Buffer | undefined {
-  if (!areInline(extents)) return undefined;
-  const root = Buffer.alloc(60);
+/** The 60 bytes in the inode, where `areInline`; in `root`, which must be zero. */
+export function inlineExtents(extents: readonly Extent[], root: Buffer): Buffer {
   encode(root, splitLong(extents), rootEntries, 0);
   return root;
 }
@@ -64,7 +62,7 @@ export async function buildExtentTree(
     level = above;
     depth++;
   }
-  const root = Buffer.alloc(60);
+  const root = Buffer.alloc(bodyBytes);
   encode(root, level, rootEntries, depth);
   return { root, blocks };
 }

@@ -1,10 +1,10 @@
-import { blockBytes, firstFreeInode, journalInode, modeBits, resizeInode } from "./format.ts";
+import { blockBytes, bodyBytes, firstFreeInode, journalInode, modeBits, resizeInode } from "./format.ts";
 import type { InodeRecord } from "./inode-record.ts";
 import { encodeJournalSuperblock } from "./journal.ts";
 import { type Content, type Geometry, givenGeometry, placeTables, smallestGeometry } from "./layout.ts";
 import { InodeTableWriter, overheadBlocks, writeBitmaps, writeSuperblocks } from "./metadata.ts";
 import { ensureLostFound, numberInodes } from "./numbering.ts";
-import { extentBody, placeInode, standsInTable } from "./placement.ts";
+import { extentBody, placeInode, recordInTable, standsInTable } from "./placement.ts";
 import { buildResizeBlocks, encodeResizeBody, resizeInodeBytes } from "./resize-inode.ts";
 import type { FileTree, Inode } from "./tree.ts";
 import { extentsOf, type SealedVolume } from "./volume.ts";
@@ -46,9 +46,11 @@ export async function finishVolume(
   await table.add(await writeResizeInode(volume, geometry, resizeBlockAt, options.timestampSeconds));
   await table.add(journal);
   const folderCounts = new Array<number>(geometry.groups).fill(0);
+  const room = Buffer.alloc(bodyBytes); // one for all: the garbage of each inode's own would be most of the memory
   for (const inode of inodes) {
     options.signal?.throwIfAborted();
-    await table.add(records.get(inode) ?? (await placeInode(volume, tree, inode)));
+    const waiting = table.add(records.get(inode) ?? recordInTable(inode, room.fill(0)));
+    if (waiting !== undefined) await waiting;
     if (inode.kind !== "folder") continue;
     const group = Math.floor((inode.number - 1) / geometry.inodesPerGroup);
     folderCounts[group] = (folderCounts[group] ?? 0) + 1;

@@ -5,6 +5,8 @@
 export const blockBytes = 4096;
 export const blocksPerGroup = 32768;
 export const inodeBytes = 256;
+/** What an inode holds in its middle: extents, a short target, a device number. */
+export const bodyBytes = 60;
 export const inodesPerBlock: number = blockBytes / inodeBytes;
 export const descriptorBytes = 64;
 export const descriptorsPerBlock: number = blockBytes / descriptorBytes;

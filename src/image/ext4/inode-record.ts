@@ -35,43 +35,45 @@ export function inodeSeed(seed: number, inode: number): number {
 
 /** Writes an inode over the 256 bytes at `at`, which must be zero. `seed` is the file system's checksum seed. */
 export function encodeInode(target: Buffer, at: number, record: InodeRecord, seed: number): void {
-  const inode = target.subarray(at, at + inodeBytes);
-  inode.writeUInt16LE(record.mode, 0);
-  inode.writeUInt16LE(record.uid & 0xffff, 2);
-  inode.writeUInt32LE(record.sizeBytes % 2 ** 32, 4);
-  inode.writeUInt16LE(record.gid & 0xffff, 24);
-  inode.writeUInt16LE(record.links, 26);
+  target.writeUInt16LE(record.mode, at);
+  target.writeUInt16LE(record.uid & 0xffff, at + 2);
+  target.writeUInt32LE(record.sizeBytes % 2 ** 32, at + 4);
+  target.writeUInt16LE(record.gid & 0xffff, at + 24);
+  target.writeUInt16LE(record.links, at + 26);
   const sectors = record.blocks * sectorsPerBlock;
-  inode.writeUInt32LE(sectors % 2 ** 32, 28);
-  inode.writeUInt32LE(record.flags, 32);
-  record.body.copy(inode, 40);
-  inode.writeUInt32LE(record.xattrBlock % 2 ** 32, 104);
-  inode.writeUInt32LE(Math.floor(record.sizeBytes / 2 ** 32), 108);
-  inode.writeUInt16LE(Math.floor(sectors / 2 ** 32), 116);
-  inode.writeUInt16LE(Math.floor(record.xattrBlock / 2 ** 32), 118);
-  inode.writeUInt16LE(record.uid >>> 16, 120);
-  inode.writeUInt16LE(record.gid >>> 16, 122);
-  inode.writeUInt16LE(32, 128); // how much is used beyond the first 128 bytes
-  writeTimes(inode, record.modified);
-  record.inlineXattrs?.copy(inode, 160);
-  const checksum = crc32c(inodeSeed(seed, record.number), inode);
-  inode.writeUInt16LE(checksum & 0xffff, 124);
-  inode.writeUInt16LE(checksum >>> 16, 130);
+  target.writeUInt32LE(sectors % 2 ** 32, at + 28);
+  target.writeUInt32LE(record.flags, at + 32);
+  record.body.copy(target, at + 40);
+  target.writeUInt32LE(record.xattrBlock % 2 ** 32, at + 104);
+  target.writeUInt32LE(Math.floor(record.sizeBytes / 2 ** 32), at + 108);
+  target.writeUInt16LE(Math.floor(sectors / 2 ** 32), at + 116);
+  target.writeUInt16LE(Math.floor(record.xattrBlock / 2 ** 32), at + 118);
+  target.writeUInt16LE(record.uid >>> 16, at + 120);
+  target.writeUInt16LE(record.gid >>> 16, at + 122);
+  target.writeUInt16LE(32, at + 128); // how much is used beyond the first 128 bytes
+  writeTimes(target, at, record.modified);
+  record.inlineXattrs?.copy(target, at + 160);
+  const checksum = crc32c(inodeSeed(seed, record.number), target, at, at + inodeBytes);
+  target.writeUInt16LE(checksum & 0xffff, at + 124);
+  target.writeUInt16LE(checksum >>> 16, at + 130);
 }
 
 /** All four times are the one that an archive knows: so the same archive makes the same disk. */
-function writeTimes(inode: Buffer, moment: Moment): void {
+function writeTimes(target: Buffer, at: number, moment: Moment): void {
   const seconds = Math.min(Math.max(moment.seconds, earliestSeconds), latestSeconds);
   const low = seconds | 0;
   const epoch = (seconds - low) / 2 ** 32;
   const extra = moment.nanoseconds * 4 + epoch;
-  for (const at of [8, 12, 16, 144]) inode.writeInt32LE(low, at); // accessed, changed, modified, created
-  for (const at of [132, 136, 140, 148]) inode.writeUInt32LE(extra, at);
+  for (const place of timePlaces) target.writeInt32LE(low, at + place);
+  for (const place of extraPlaces) target.writeUInt32LE(extra, at + place);
 }
 
-/** The device number's place in the inode's body: an old and a new form, as Linux has them. */
-export function encodeDevice(major: number, minor: number): Buffer {
-  const body = Buffer.alloc(60);
+/** Accessed, changed, modified, created. */
+const timePlaces = [8, 12, 16, 144] as const;
+const extraPlaces = [132, 136, 140, 148] as const;
+
+/** The device number's place in the inode's body, which must be zero: an old and a new form, as Linux has them. */
+export function encodeDevice(major: number, minor: number, body: Buffer): Buffer {
   if (major < 256 && minor < 256) body.writeUInt32LE((major << 8) | minor, 0);
   else body.writeUInt32LE(((minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)) >>> 0, 4);
   return body;

@@ -20,22 +20,29 @@ export class InodeTableWriter {
     this.#tables = tables;
   }
 
-  async add(record: InodeRecord): Promise<void> {
+  /** A promise comes back only when there is something to wait for; the record may be reused when it is fulfilled. */
+  add(record: InodeRecord): Promise<void> | undefined {
     const group = Math.floor((record.number - 1) / this.#geometry.inodesPerGroup);
     const index = (record.number - 1) % this.#geometry.inodesPerGroup;
     const position = (this.#tables.inodeTables[group] ?? 0) + Math.floor(index / inodesPerBlock);
-    if (position !== this.#position) {
-      await this.flush();
-      this.#position = position;
-    }
+    const waiting = position === this.#position ? undefined : this.flush();
+    this.#position = position;
+    if (waiting !== undefined) return waiting.then(() => this.#put(record, index));
+    this.#put(record, index);
+    return undefined;
+  }
+
+  #put(record: InodeRecord, index: number): void {
     encodeInode(this.#block, (index % inodesPerBlock) * inodeBytes, record, this.#volume.seed);
   }
 
-  async flush(): Promise<void> {
-    if (this.#position < 0) return;
+  /** As `add`. */
+  flush(): Promise<void> | undefined {
+    if (this.#position < 0) return undefined;
     const waiting = this.#volume.disk.write(this.#position * blockBytes, this.#block, true);
-    if (waiting !== undefined) await waiting;
+    if (waiting !== undefined) return waiting.then(() => void this.#block.fill(0));
     this.#block.fill(0);
+    return undefined;
   }
 }
 

@@ -1,3 +1,4 @@
+import { EmberError } from "../../errors/ember-error.ts";
 import { toBytes } from "../tar/bytes.ts";
 import { free } from "../tar/free.ts";
 import { buildDirectory, type DirectoryContent, emptyDirectoryBlock } from "./directory.ts";
@@ -5,6 +6,7 @@ import type { DirectoryEntry } from "./directory-entry.ts";
 import { areInline, buildExtentTree, inlineExtents } from "./extents.ts";
 import {
   blockBytes,
+  bodyBytes,
   fastSymlinkBytes,
   inodeFlags,
   lostFoundInode,
@@ -26,9 +28,21 @@ const lostFoundBlocks = 4;
  * tree), and returns what is to stand in the table. Throws `image-invalid` where ext4 cannot hold it.
  */
 export async function placeInode(volume: SealedVolume, tree: FileTree, inode: Inode): Promise<InodeRecord> {
-  const { kind, attributes } = inode;
   const body = await placeBody(volume, inode);
-  const xattrs = await placeXattrs(volume, tree, inode);
+  return recordOf(inode, body, await placeXattrs(volume, tree, inode));
+}
+
+/**
+ * The same for an inode of which `standsInTable` is true, which takes no waiting. It is in parts in `room`, which must be
+ * zero, so that an image's many files leave little to be collected.
+ */
+export function recordInTable(inode: Inode, room: Buffer): InodeRecord {
+  const { permissions } = inode.attributes;
+  return recordOf(inode, bodyInTable(inode, room), { permissions, inline: undefined, block: 0 });
+}
+
+function recordOf(inode: Inode, body: Body, xattrs: PlacedXattrs): InodeRecord {
+  const { kind, attributes } = inode;
   return {
     number: inode.number,
     mode: modeBits[kind] | xattrs.permissions,
@@ -45,7 +59,7 @@ export async function placeInode(volume: SealedVolume, tree: FileTree, inode: In
   };
 }
 
-/** Whether `placeInode` would write nothing for this inode: then it can as well be called late. */
+/** Whether `placeInode` would write nothing for this inode: then `recordInTable` will do. */
 export function standsInTable(inode: Inode): boolean {
   if (inode.attributes.xattrs.size > 0) return false;
   switch (inode.kind) {
@@ -67,6 +81,29 @@ interface Body {
   readonly bytes: Buffer;
 }
 
+function bodyInTable(inode: Inode, room: Buffer): Body {
+  switch (inode.kind) {
+    case "file": {
+      const { sizeBytes, extents } = inode;
+      return {
+        sizeBytes,
+        blocks: blocksOf(extents),
+        flags: inodeFlags.extents,
+        bytes: inlineExtents(extents, room),
+      };
+    }
+    case "symlink": {
+      const target = toBytes(inode.target);
+      target.copy(room);
+      return { sizeBytes: target.length, blocks: 0, flags: 0, bytes: room };
+    }
+    case "folder":
+      throw new EmberError("internal", "a folder has blocks of its own");
+    default:
+      return { sizeBytes: 0, blocks: 0, flags: 0, bytes: encodeDevice(inode.major, inode.minor, room) };
+  }
+}
+
 async function placeBody(volume: SealedVolume, inode: Inode): Promise<Body> {
   switch (inode.kind) {
     case "file":
@@ -81,7 +118,7 @@ async function placeBody(volume: SealedVolume, inode: Inode): Promise<Body> {
       return { ...body, flags: body.flags | (indexed ? inodeFlags.index : 0) };
     }
     default:
-      return { sizeBytes: 0, blocks: 0, flags: 0, bytes: encodeDevice(inode.major, inode.minor) };
+      return bodyInTable(inode, Buffer.alloc(bodyBytes));
   }
 }
 
@@ -92,21 +129,21 @@ export async function extentBody(
   sizeBytes: number,
   extents: readonly Extent[],
 ): Promise<Body> {
-  const data = extents.reduce((sum, extent) => sum + extent.length, 0);
-  const inline = inlineExtents(extents);
-  if (inline !== undefined) return { sizeBytes, blocks: data, flags: inodeFlags.extents, bytes: inline };
+  const blocks = blocksOf(extents);
+  const flags = inodeFlags.extents;
+  if (areInline(extents))
+    return { sizeBytes, blocks, flags, bytes: inlineExtents(extents, Buffer.alloc(bodyBytes)) };
   const seed = inodeSeed(volume.seed, number);
   const tree = await buildExtentTree(extents, seed, (content) => placeBlock(volume, content));
-  return { sizeBytes, blocks: data + tree.blocks, flags: inodeFlags.extents, bytes: tree.root };
+  return { sizeBytes, blocks: blocks + tree.blocks, flags, bytes: tree.root };
 }
+
+const blocksOf = (extents: readonly Extent[]): number =>
+  extents.reduce((sum, extent) => sum + extent.length, 0);
 
 async function placeSymlink(volume: SealedVolume, inode: SymlinkInode): Promise<Body> {
   const target = toBytes(inode.target);
-  if (target.length < fastSymlinkBytes) {
-    const bytes = Buffer.alloc(60);
-    target.copy(bytes);
-    return { sizeBytes: target.length, blocks: 0, flags: 0, bytes };
-  }
+  if (target.length < fastSymlinkBytes) return bodyInTable(inode, Buffer.alloc(bodyBytes));
   const block = Buffer.alloc(blockBytes);
   target.copy(block);
   return await extentBody(volume, inode.number, target.length, await placeBlocks(volume, [block]));
@@ -124,11 +161,14 @@ function folderContent(volume: SealedVolume, folder: FolderInode): DirectoryCont
   return { blocks: [...content.blocks, ...room], indexed: false };
 }
 
-async function placeXattrs(
-  volume: SealedVolume,
-  tree: FileTree,
-  inode: Inode,
-): Promise<{ permissions: number; inline: Buffer | undefined; block: number }> {
+interface PlacedXattrs {
+  readonly permissions: number;
+  readonly inline: Buffer | undefined;
+  /** 0 for none. */
+  readonly block: number;
+}
+
+async function placeXattrs(volume: SealedVolume, tree: FileTree, inode: Inode): Promise<PlacedXattrs> {
   if (inode.attributes.xattrs.size === 0) {
     return { permissions: inode.attributes.permissions, inline: undefined, block: 0 };
   }

@@ -1,4 +1,4 @@
-import { blockBytes, blocksPerGroup, hasSuperblock } from "./format.ts";
+import { blockBytes, blocksPerGroup, bodyBytes, hasSuperblock } from "./format.ts";
 import type { Geometry } from "./layout.ts";
 
 const pointersPerBlock = blockBytes / 4;
@@ -43,7 +43,7 @@ export function buildResizeBlocks(geometry: Geometry): ResizeBlocks {
 
 /** The 60 bytes in the inode: only the pointer to the doubly indirect block. */
 export function encodeResizeBody(doublyIndirectAt: number): Buffer {
-  const body = Buffer.alloc(60);
+  const body = Buffer.alloc(bodyBytes);
   body.writeUInt32LE(doublyIndirectAt, 13 * 4);
   return body;
 }
