@@ -45,7 +45,7 @@ export const builders: readonly Builder[] = [
   },
   {
     name: "docker",
-    build: (plan) => ["build", "--progress=plain", ...common(plan)],
+    build: (plan) => ["build", ...common(plan)],
     hand: (id) => ["skopeo", "--insecure-policy", "copy", "--quiet", `docker-daemon:${id}`, place],
   },
 ];

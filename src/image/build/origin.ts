@@ -132,7 +132,7 @@ async function runStep(
   const lines = (): ((chunk: Buffer) => void) =>
     byteLines((bytes, start, end) => {
       const line = bytes.toString("utf8", start, end).trim();
-      const begun = /^(?:STEP \d+(?:\/\d+)?: |#\d+ \[\d+\/\d+\] )(.*)$/.exec(line)?.[1];
+      const begun = /^(?:STEP \d+(?:\/\d+)?: |Step \d+\/\d+ : |#\d+ \[\d+\/\d+\] )(.*)$/.exec(line)?.[1];
       if (begun === undefined) return;
       step = shown(begun);
       task.onProgress?.({ step });
