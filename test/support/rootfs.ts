@@ -8,8 +8,8 @@ const applets =
   "sh cat cp ls mkdir mv rm echo printf sleep true false test id env pwd kill ps uname hostname wc head tail sha256sum dd df sync date " +
   "touch stat seq grep sed tr nc ping wget ip nslookup mount md5sum find tar readlink stty yes poweroff chmod od seq";
 
-/** Makes a root file system of a static busybox at `target` (a tar): no init, no sshd, one user. */
-export function writeBusyboxTar(target: string): void {
+/** Makes a root file system of a static busybox at `target` (a tar): no init, no sshd, one user; `add` may put more into its tree. */
+export function writeBusyboxTar(target: string, add: (tree: string) => void = () => undefined): void {
   const tree = mkdtempSync(join(tmpdir(), "ember-rootfs-"));
   try {
     chmodSync(tree, 0o755); // it is the root folder of the guest
@@ -25,6 +25,7 @@ export function writeBusyboxTar(target: string): void {
     );
     writeFileSync(join(tree, "etc/group"), "root:x:0:\nkim:x:1000:\nstaff:x:50:kim\n");
     writeFileSync(join(tree, "etc/os-release"), 'NAME="Test"\nPRETTY_NAME="Test guest"\n');
+    add(tree);
     const result = spawnSync("tar", [
       "--create",
       `--file=${target}`,
