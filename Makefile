@@ -5,7 +5,7 @@ SHELL := /bin/bash
 BUN := $(CURDIR)/scripts/bun
 export EMBER_BUILD_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ember-build
 
-.PHONY: fuzz sbom deb vz vsock-device test-kvm test-vz docs help setup guest build build-all build-lib demo test test-quick lint format bench clean
+.PHONY: fuzz test-kernel-build sbom deb vz vsock-device test-kvm test-vz docs help setup guest build build-all build-lib demo test test-quick lint format bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ test-vz: build vz ## Run the tests of macOS's drivers and of ember-vz (on Linux:
 
 test-quick: guest vsock-device ## Run the checks and the tests that boot no guest
 	@$(BUN) scripts/test.ts --quick
+
+test-kernel-build: build ## Build a kernel from the distribution's source, boot it and try containers' needs (EMBER_JOBS=N; a quarter of an hour)
+	@$(BUN) test --timeout=600000 test/kernel-build
 
 fuzz: setup ## Feed the readers of strangers' bytes with noise, a minute each; what breaks one is kept in test/fuzz/corpus
 	@for target in tar manifest; do $(BUN) scripts/fuzz.ts $$target 60 || exit 1; done

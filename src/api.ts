@@ -1,4 +1,6 @@
 import type {
+  BuildKernelOptions,
+  BuiltKernelReport,
   CreateVmOptions,
   DeleteVmOptions,
   DoctorCheck,
@@ -196,6 +198,9 @@ export interface KernelApi {
     file: string,
     options?: { readonly name?: string; readonly initrd?: string },
   ): Promise<KernelSummary>;
+  /** Builds one from its source, which takes minutes. Throws `usage`, `invalid-config`, `kernel-exists`, `tool-missing`,
+   *  `verification-failed`, `build-failed`, `disk-full`, ... */
+  build(options?: BuildKernelOptions & TaskOptions): Promise<BuiltKernelReport>;
   setDefault(name: string): Promise<void>;
   /** Throws `has-dependants` when a VM uses it. */
   delete(name: string): Promise<void>;

@@ -130,6 +130,7 @@ function kernelsOf(installation: Installation): KernelApi {
     list: async () => (await load()).list(),
     pull: async (...args) => (await load()).pull(...args),
     import: async (...args) => (await load()).import(...args),
+    build: async (...args) => (await load()).build(...args),
     setDefault: async (...args) => (await load()).setDefault(...args),
     delete: async (...args) => (await load()).delete(...args),
   };

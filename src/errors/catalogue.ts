@@ -65,7 +65,10 @@ export const catalogue: Readonly<
   "guest-failed": { exit: 1, title: "The agent reported a failure" },
   "copy-failed": { exit: 1, title: "Copying in or out of a VM failed" },
   "registry-failed": { exit: 1, title: "A registry could not be used" },
-  "build-failed": { exit: 1, title: "An image could not be built from its Dockerfile" },
+  "build-failed": {
+    exit: 1,
+    title: "An image could not be built from its Dockerfile, or a kernel from its source",
+  },
   "image-invalid": { exit: 1, title: "An image or archive is broken or hostile" },
   "kernel-invalid": { exit: 1, title: "A file is not a kernel that can be booted" },
   "download-failed": { exit: 1, title: "A download failed" },

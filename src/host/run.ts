@@ -18,6 +18,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** What the tool starts ends with it, and all of it with this process, whatever kills that (where the host can). */
   readonly contained?: boolean;
+  /** Told the process's id, which is also its group's when it is contained, as soon as it runs. */
+  readonly onStarted?: (pid: number) => void;
   /** Exit statuses that count as success. Default: only 0. */
   readonly okStatuses?: readonly number[];
   /** Receives standard output as it comes, instead of it being collected. */
@@ -74,6 +76,7 @@ function startTool(tool: string, args: readonly string[], options: RunOptions): 
     stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
     detached: options.contained === true, // a group of its own
   });
+  if (child.pid !== undefined) options.onStarted?.(child.pid);
   child.stdin?.on("error", () => undefined); // the tool may end without reading its input: its status tells
   if (!(options.input instanceof Readable)) child.stdin?.end(options.input);
   return child;

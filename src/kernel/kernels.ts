@@ -1,10 +1,12 @@
+import { bootableBy } from "#platform";
 import type { KernelApi } from "../api.ts";
 import { EmberError } from "../errors/ember-error.ts";
 import type { Installation } from "../installation.ts";
 import { recordEvent } from "../state/events.ts";
 import { readSetting, removeSetting, writeSetting } from "../state/settings.ts";
 import { vmsOfKernel } from "../state/vms.ts";
-import type { KernelSummary, TaskOptions } from "../types.ts";
+import type { BuildKernelOptions, BuiltKernelReport, KernelSummary, TaskOptions } from "../types.ts";
+import type { Alone } from "./build/build.ts";
 import { getKernel, hasKernel, type Kernel, listKernels, removeKernel, sweepKernels } from "./store.ts";
 
 /**
@@ -23,6 +25,7 @@ export function createKernelApi(installation: Installation): KernelApi {
       recordEvent(installation.db, "kernel.imported", kernel.name, { version: kernel.version });
       return toSummary(installation, kernel);
     },
+    build: (options) => build(installation, options),
     setDefault: async (name) =>
       writeSetting(installation.db, "default-kernel", getKernel(installation.paths, name).name),
     delete: (name) => deleteKernel(installation, name),
@@ -41,6 +44,27 @@ export async function pullKernel(
   );
   recordEvent(installation.db, "kernel.pulled", kernel.name, { version: kernel.version });
   return kernel;
+}
+
+/** Compiling takes minutes, so other commands on kernels run meanwhile: only fetching and taking in keep them out. */
+async function build(
+  installation: Installation,
+  options: BuildKernelOptions & TaskOptions = {},
+): Promise<BuiltKernelReport> {
+  const { buildKernel } = await import("./build/build.ts");
+  const alone: Alone = (body) => changing(installation, "build", options, body);
+  await alone(async () => undefined); // sweeps what killed builds left, before space is looked for
+  const { made, kernel } = await buildKernel(installation.paths, options, alone, options);
+  const { version, arch, format, bootable } = made.kernel;
+  if (kernel !== undefined) recordEvent(installation.db, "kernel.built", kernel.name, { version });
+  return {
+    kernel: kernel === undefined ? null : toSummary(installation, kernel),
+    path: kernel === undefined ? (options.output ?? null) : null,
+    version,
+    architecture: arch,
+    format,
+    hypervisors: bootableBy(bootable),
+  };
 }
 
 async function deleteKernel(installation: Installation, name: string): Promise<void> {
@@ -89,6 +113,7 @@ function toSummary(installation: Installation, kernel: Kernel): KernelSummary {
     version: kernel.version,
     architecture: kernel.arch,
     format: kernel.format,
+    hypervisors: bootableBy(kernel.bootable),
     source: kernel.source,
     isDefault: kernel.name === defaultName,
     sizeBytes: kernel.sizeBytes,

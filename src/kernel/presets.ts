@@ -1,7 +1,7 @@
 import { EmberError } from "../errors/ember-error.ts";
 import { type GuestArchitecture, hostArchitecture } from "../guest/binary/architecture.ts";
 import type { TaskOptions } from "../types.ts";
-import type { KernelPackageRequest } from "./debian/kernel-package.ts";
+import type { PackageRequest } from "./debian/kernel-package.ts";
 import { pullDebian } from "./pull-debian.ts";
 import { pullStock } from "./stock/pull-stock.ts";
 import type { Kernel, KernelPlaces } from "./store.ts";
@@ -10,7 +10,7 @@ export interface PullOptions extends TaskOptions {
   /** Default: the host's. */
   readonly arch?: GuestArchitecture;
   /** In place of the host's own mirrors and keys, and of the place where stock kernels are published. */
-  readonly from?: Pick<KernelPackageRequest, "archives" | "keyringPath" | "limits"> & {
+  readonly from?: Pick<PackageRequest, "archives" | "keyringPath" | "limits"> & {
     /** Address of an S3 bucket, without a slash at its end. */
     readonly stockBucket?: string;
   };

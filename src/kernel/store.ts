@@ -3,6 +3,8 @@ import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { EmberError } from "../errors/ember-error.ts";
 import { readScratchName, scratchName } from "../storage/scratch.ts";
+import { endBuild } from "./build/builder-process.ts";
+import { removeContainer } from "./build/container/leftover.ts";
 import { checkKernelName, isKernelName } from "./names.ts";
 import { type Kernel, readRecord, toKernel } from "./record.ts";
 
@@ -81,7 +83,9 @@ export function sweepKernels(places: KernelPlaces): readonly string[] {
       renameSync(path, final);
       return false;
     }
-    rmSync(path, { recursive: true, force: true });
+    endBuild(path);
+    removeContainer(path);
+    rmSync(path, { recursive: true, force: true, maxRetries: 5 }); // what was killed may still be letting go of files
     return true;
   });
 }

@@ -83,6 +83,14 @@ export const extraToolFolders: PlatformFacts["extraToolFolders"] = [
   "/bin",
 ];
 
+/** The compilers for another architecture, whose programs have names with another dash. */
+function crossPackages(cpu: string): Record<string, string> {
+  const prefix = `${cpu.replace("-", "_")}-linux-gnu`;
+  const compiler = `gcc-${cpu}-linux-gnu`;
+  const binutils = `binutils-${cpu}-linux-gnu`;
+  return { [`${prefix}-gcc`]: compiler, [`${prefix}-ld`]: binutils, [`${prefix}-strip`]: binutils };
+}
+
 /** Debian's package for each program that ember may run. */
 const packages: Readonly<Record<string, string>> = {
   "qemu-system-x86_64": "qemu-system-x86",
@@ -101,6 +109,10 @@ const packages: Readonly<Record<string, string>> = {
   gpgv: "gpgv",
   xz: "xz-utils",
   zstd: "zstd",
+  ...{ make: "make", gcc: "gcc", ld: "binutils", strip: "binutils", flex: "flex", bison: "bison", bc: "bc" },
+  ...{ perl: "perl", tar: "tar", gzip: "gzip", sh: "dash", "stdlib.h": "libc6-dev", "gelf.h": "libelf-dev" },
+  ...crossPackages("aarch64"),
+  ...crossPackages("x86-64"),
   ssh: "openssh-client",
   losetup: "mount",
   mount: "mount",
@@ -122,12 +134,20 @@ const packages: Readonly<Record<string, string>> = {
   wipefs: "util-linux",
 };
 
-export const installHint: PlatformFacts["installHint"] = (tool: string): string => {
-  const name = packages[tool];
-  return name === undefined
-    ? `install '${tool}' and see that it is in PATH`
-    : `install it: apt-get install ${name}`;
+export const installHint: PlatformFacts["installHint"] = (...tools: readonly string[]): string => {
+  const known = new Set(tools.flatMap((tool) => packages[tool] ?? []));
+  const others = tools.filter((tool) => packages[tool] === undefined).map((tool) => `'${tool}'`);
+  const install = known.size === 0 ? [] : [`install it: apt-get install ${[...known].join(" ")}`];
+  const find = others.length === 0 ? [] : [`install ${others.join(", ")} and see that it is in PATH`];
+  return [...install, ...find].join("; ");
 };
+
+export const buildsKernels: PlatformFacts["buildsKernels"] = true;
+
+export const bootableBy: PlatformFacts["bootableBy"] = (methods) => [
+  ...(methods.some((method) => method !== "elf") ? ["qemu"] : []),
+  ...(methods.some((method) => method === "elf" || method === "image") ? ["firecracker"] : []),
+];
 
 export const firstImageCommand: PlatformFacts["firstImageCommand"] = "ember image bootstrap debian";
 

@@ -92,14 +92,21 @@ const formulae: Readonly<Record<string, string>> = {
   docker: "docker",
 };
 
-export const installHint: PlatformFacts["installHint"] = (tool: string): string => {
-  if (tool === "ember-vz")
+export const installHint: PlatformFacts["installHint"] = (...tools: readonly string[]): string => {
+  if (tools.includes("ember-vz"))
     return "it is a part of ember: install that again (brew reinstall ember), or put it beside ember or into PATH";
-  const formula = formulae[tool];
-  return formula === undefined
-    ? `'${tool}' is not available on macOS`
-    : `install it: brew install ${formula}`;
+  const missing = tools.find((tool) => formulae[tool] === undefined);
+  return missing === undefined
+    ? `install it: brew install ${[...new Set(tools.map((tool) => formulae[tool]))].join(" ")}`
+    : `'${missing}' is not available on macOS`;
 };
+
+export const buildsKernels: PlatformFacts["buildsKernels"] = false;
+
+export const bootableBy: PlatformFacts["bootableBy"] = (methods) => [
+  ...(methods.some((method) => method === "bzimage" || method === "image") ? ["vz"] : []),
+  ...(methods.some((method) => method !== "elf") ? ["qemu"] : []),
+];
 
 export const firstImageCommand: PlatformFacts["firstImageCommand"] = "ember image pull debian";
 

@@ -1,3 +1,5 @@
+import type { BootMethod } from "../kernel/format/kernel-format.ts";
+
 /** What `src/platform/linux.ts` and `src/platform/macos.ts` export, so that the two cannot drift apart. */
 export interface PlatformFacts {
   /** "linux" or "darwin": for display and for choosing artefacts; behaviour belongs in the functions below. */
@@ -16,8 +18,12 @@ export interface PlatformFacts {
   runtimeBase(environment: Environment): string;
   /** Folders to look for programs in, after PATH. */
   readonly extraToolFolders: readonly string[];
-  /** The command that installs a program here, for the hint of `tool-missing`. */
-  installHint(tool: string): string;
+  /** The command that installs programs here (or a header for C), for the hint of `tool-missing`. */
+  installHint(...tools: readonly string[]): string;
+  /** Whether kernels can be built: their sources have files whose names differ in case alone, and want GNU tools. */
+  readonly buildsKernels: boolean;
+  /** The hypervisors that can start a kernel in one of these ways, by their names. */
+  bootableBy(methods: readonly BootMethod[]): readonly string[];
   /** The command that makes a first image here. */
   readonly firstImageCommand: string;
   /** What "no route to host" may mean besides what it says. */

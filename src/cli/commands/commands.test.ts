@@ -163,6 +163,27 @@ const cases: readonly (readonly [line: string, ...calls: readonly unknown[]])[] 
     "kernel import vmlinux --name mine --initrd modules.cpio",
     ["kernels.import", "/work/vmlinux", { name: "mine", initrd: "/work/modules.cpio" }],
   ],
+  ["kernel build -y", ["kernels.build", {}]],
+  [
+    "kernel build --yes -j 3 --name mine --config own.config --source linux.tar.xz --keyring keys.asc --signature https://x/s --kind vmlinux",
+    [
+      "kernels.build",
+      {
+        name: "mine",
+        jobs: 3,
+        format: "vmlinux",
+        config: "/work/own.config",
+        source: { from: "/work/linux.tar.xz", keyring: "/work/keys.asc", signature: "https://x/s" },
+      },
+    ],
+  ],
+  [
+    "kernel build -y --arch arm64 -o Image --source https://x/linux.tar.xz --sha256 abc",
+    [
+      "kernels.build",
+      { arch: "arm64", output: "/work/Image", source: { from: "https://x/linux.tar.xz", sha256: "abc" } },
+    ],
+  ],
   ["kernel default mine", ["kernels.setDefault", "mine"]],
   ["kernel delete mine", ["kernels.delete", "mine"]],
   ["ssh-config", ["vms.sshConfig", undefined]],

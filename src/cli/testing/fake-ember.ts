@@ -140,6 +140,12 @@ const fakeKernels: KernelApi = {
   list: async () => [sampleKernel()],
   pull: async (preset) => sampleKernel({ name: preset }),
   import: async (_file, options) => sampleKernel({ name: options?.name ?? "vmlinux" }),
+  build: async (options) => {
+    const kernel = sampleKernel({ name: options?.name ?? "microvm-6.1.1", version: "6.1.1" });
+    const { version, architecture, format, hypervisors } = kernel;
+    const path = options?.output ?? null;
+    return { kernel: path === null ? kernel : null, path, version, architecture, format, hypervisors };
+  },
   setDefault: nothing,
   delete: nothing,
 };

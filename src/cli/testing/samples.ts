@@ -73,6 +73,7 @@ export const sampleKernel = (changes: Partial<KernelSummary> = {}): KernelSummar
   version: "6.1.0-32-cloud-amd64",
   architecture: "amd64",
   format: "bzImage",
+  hypervisors: ["qemu", "firecracker"],
   source: "deb.debian.org",
   isDefault: true,
   sizeBytes: 8 * 1024 ** 2,

@@ -38,7 +38,7 @@ export async function extractKernel(
   signal?: AbortSignal,
 ): Promise<KernelPackage> {
   await mkdir(modulesFolder, { recursive: true, mode: 0o700 });
-  const { content } = await openCompressed(await contentOf(debPath), { signal });
+  const { content } = await openCompressed(await packageContent(debPath), { signal });
   const reader = new TarReader(content);
   const found: { version?: string; kernel?: Buffer; config?: Buffer; builtinList?: string } = {};
   try {
@@ -71,7 +71,7 @@ export async function extractKernel(
 }
 
 /** The package's files, as a stream: the member "data.tar", whatever it is compressed with. */
-async function contentOf(debPath: string): Promise<AsyncIterable<Buffer>> {
+export async function packageContent(debPath: string): Promise<AsyncIterable<Buffer>> {
   const member = (await readArMembers(debPath)).find(({ name }) => /^data\.tar(\.(gz|xz|zst))?$/.test(name));
   if (member === undefined || member.size === 0) {
     throw new EmberError("image-invalid", `the package '${debPath}' has no content that can be read`);

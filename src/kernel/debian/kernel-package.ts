@@ -11,7 +11,8 @@ import { type PackageEntry, readPackages } from "./packages.ts";
 import { fetchRelease } from "./signed-release.ts";
 import { compareVersions } from "./version-order.ts";
 
-export interface KernelPackageRequest {
+export interface PackageRequest {
+  /** Whose list of packages is read. */
   readonly arch: GuestArchitecture;
   /** Where downloads are kept; made when it is missing. */
   readonly folder: string;
@@ -19,6 +20,14 @@ export interface KernelPackageRequest {
   readonly archives?: readonly Archive[] | undefined;
   readonly keyringPath?: string | undefined;
   readonly limits?: DownloadLimits | undefined;
+}
+
+/** Which package is fetched. */
+export interface PackageChoice {
+  /** Names that are looked at. */
+  readonly isWanted: (name: string) => boolean;
+  /** Throws `kernel-not-found`. */
+  readonly choose: (candidates: readonly Candidate[]) => Candidate;
 }
 
 export interface FetchedPackage {
@@ -29,7 +38,7 @@ export interface FetchedPackage {
   readonly source: string;
 }
 
-interface Candidate {
+export interface Candidate {
   readonly entry: PackageEntry;
   readonly archive: Archive;
 }
@@ -39,17 +48,34 @@ interface Candidate {
  * Throws `download-failed`, `verification-failed`, `kernel-not-found`, `tool-missing`, `interrupted`.
  */
 export async function fetchKernelPackage(
-  request: KernelPackageRequest,
+  request: PackageRequest,
+  task: TaskOptions = {},
+): Promise<FetchedPackage> {
+  const { arch } = request;
+  return await fetchPackage(
+    request,
+    {
+      isWanted: (name) => name.startsWith("linux-image-") && name.endsWith(`cloud-${arch}`),
+      choose: (candidates) => chooseKernel(candidates, arch),
+    },
+    task,
+  );
+}
+
+/** Fetches the package that `choice` makes of the archives' lists. As `fetchKernelPackage`. */
+export async function fetchPackage(
+  request: PackageRequest,
+  choice: PackageChoice,
   task: TaskOptions = {},
 ): Promise<FetchedPackage> {
   ensurePrivateFolder(request.folder);
   const candidates: Candidate[] = [];
   for (const archive of request.archives ?? hostArchives()) {
     task.onProgress?.({ step: `reading ${archive.suite} of ${archive.uri}` });
-    const entries = await listKernels(archive, request, task);
+    const entries = await listPackages(archive, request, choice, task);
     candidates.push(...entries.map((entry) => ({ entry, archive })));
   }
-  const { entry, archive } = chooseKernel(candidates, request.arch);
+  const { entry, archive } = choice.choose(candidates);
   const path = join(request.folder, `${entry.sha256}.deb`);
   const step = `downloading ${entry.name}`;
   await fetchVerified(`${archive.uri}/${entry.fileName}`, entry, path, {
@@ -60,14 +86,15 @@ export async function fetchKernelPackage(
   return { path, sha256: entry.sha256, source };
 }
 
-function downloadOptions(request: KernelPackageRequest, task: TaskOptions): DownloadOptions {
+function downloadOptions(request: PackageRequest, task: TaskOptions): DownloadOptions {
   return { limits: request.limits, signal: task.signal };
 }
 
-/** All kernels for clouds that an archive has, and the package that stands for the newest. */
-async function listKernels(
+/** What an archive has of the wanted names. */
+async function listPackages(
   archive: Archive,
-  request: KernelPackageRequest,
+  request: PackageRequest,
+  choice: PackageChoice,
   task: TaskOptions,
 ): Promise<readonly PackageEntry[]> {
   const options = downloadOptions(request, task);
@@ -83,25 +110,36 @@ async function listKernels(
       onProgress: (done) =>
         task.onProgress?.({ step: "downloading the list of packages", done, total: expected.sizeBytes }),
     });
-    const isWanted = (candidate: string): boolean =>
-      candidate.startsWith("linux-image-") && candidate.endsWith(`cloud-${request.arch}`);
-    return await readPackages(path, isWanted, task.signal);
+    return await readPackages(path, choice.isWanted, task.signal);
   }
   return [];
 }
 
 /** The package that the newest `linux-image-cloud-ARCH` depends on, which is the one with a kernel in it. */
-export function chooseKernel(candidates: readonly Candidate[], arch: GuestArchitecture): Candidate {
-  const meta = `linux-image-cloud-${arch}`;
-  const newest = candidates
-    .filter(({ entry }) => entry.name === meta)
-    .sort((left, right) => compareVersions(right.entry.version, left.entry.version))[0];
-  if (newest === undefined) throw notFound(meta, "use another mirror");
-  const dependency = new RegExp(`(linux-image-[0-9][a-z0-9.+-]*-cloud-${arch})(?: \\(= ([^)]+)\\))?`);
-  const [, name, version] = dependency.exec(newest.entry.depends) ?? [];
-  const real = candidates.find(
-    ({ entry }) => entry.name === name && (version === undefined || entry.version === version),
+export const chooseKernel = (candidates: readonly Candidate[], arch: GuestArchitecture): Candidate =>
+  chooseDependency(
+    candidates,
+    `linux-image-cloud-${arch}`,
+    new RegExp(`(linux-image-[0-9][a-z0-9.+-]*-cloud-${arch})(?: \\(= ([^)]+)\\))?`),
   );
+
+/**
+ * The newest `meta` stands for another package, which `dependency` finds in what it depends on: name, and version when
+ * there is one. Throws `kernel-not-found`.
+ */
+export function chooseDependency(
+  candidates: readonly Candidate[],
+  meta: string,
+  dependency: RegExp,
+): Candidate {
+  const newest = byVersion(candidates.filter(({ entry }) => entry.name === meta))[0];
+  if (newest === undefined) throw notFound(meta, "use another mirror");
+  const [, name, version] = dependency.exec(newest.entry.depends) ?? [];
+  const real = byVersion(
+    candidates.filter(
+      ({ entry }) => entry.name === name && (version === undefined || entry.version === version),
+    ),
+  )[0];
   if (real === undefined) {
     throw notFound(
       name ?? `the kernel of ${meta}`,
@@ -110,6 +148,10 @@ export function chooseKernel(candidates: readonly Candidate[], arch: GuestArchit
   }
   return real;
 }
+
+/** The newest first; of equals, that of the archive that was named first. */
+const byVersion = (candidates: readonly Candidate[]): Candidate[] =>
+  [...candidates].sort((left, right) => compareVersions(right.entry.version, left.entry.version));
 
 function notFound(name: string, hint: string): EmberError {
   return new EmberError("kernel-not-found", `the mirror has no package '${name}'`, { hint });

@@ -15,7 +15,7 @@ export interface RecognisedKernel {
   readonly arch: GuestArchitecture;
   /** "6.1.0-56-cloud-amd64". */
   readonly version: string;
-  /** What `kernel` or `original` can be started by. */
+  /** What `kernel`, `original` or what is unpacked of them can be started by. */
   readonly bootable: readonly BootMethod[];
   /** What guests boot: uncompressed where that is possible, since unpacking it at each boot takes the guest longer. */
   readonly kernel: Buffer;

@@ -58,7 +58,7 @@ describe("bzImage", () => {
 
   test("whose kernel has no PVH entry is booted as it is", async () => {
     const payload = gzipSync(makeVmlinux({ pvh: false }));
-    expect((await recogniseKernel(makeBzImage({ payload }))).bootable).toEqual(["bzimage"]);
+    expect((await recogniseKernel(makeBzImage({ payload }))).bootable).toEqual(["bzimage", "elf"]);
   });
 
   test("that is damaged, cut short, or for 32 bits is refused", async () => {

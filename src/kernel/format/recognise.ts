@@ -2,7 +2,7 @@ import { isArm64Image, isZboot, zbootPayload } from "./arm64.ts";
 import { isBzImage, readBzImage } from "./bzimage.ts";
 import { isElf, readVmlinux } from "./elf.ts";
 import { invalidKernel } from "./invalid.ts";
-import type { RecognisedKernel } from "./kernel-format.ts";
+import type { BootMethod, RecognisedKernel } from "./kernel-format.ts";
 import { looksLike } from "./looks-like.ts";
 import { unpackPayload, unpackWhole } from "./unpack.ts";
 import { scanVersion } from "./version.ts";
@@ -42,7 +42,8 @@ async function fromBzImage(bytes: Buffer, signal: AbortSignal | undefined): Prom
   } as const;
   // Without the PVH entry an unpacked kernel starts under fewer hypervisors than the bzImage that it came in.
   if (vmlinux === undefined || inner === undefined || !inner.bootable.includes("pvh")) {
-    return { ...recognised, bootable: ["bzimage"], kernel: bytes, original: undefined };
+    const bootable: BootMethod[] = inner === undefined ? ["bzimage"] : ["bzimage", "elf"];
+    return { ...recognised, bootable, kernel: bytes, original: undefined };
   }
   return { ...recognised, bootable: ["bzimage", ...inner.bootable], kernel: vmlinux, original: bytes };
 }

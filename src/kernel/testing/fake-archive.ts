@@ -30,12 +30,22 @@ export class TestKey implements Disposable {
     return this.#gpg(["--clearsign"], text);
   }
 
+  /** A signature that lies beside its file, as text. */
+  detachSign(content: Buffer): Buffer {
+    return this.#gpg(["--armor", "--detach-sign"], content);
+  }
+
+  /** The public key as publishers put it on a page. */
+  armoured(): Buffer {
+    return this.#gpg(["--armor", "--export"]);
+  }
+
   [Symbol.dispose](): void {
     spawnSync("gpgconf", ["--homedir", this.#home, "--kill", "all"]);
     rmSync(this.#home, { recursive: true, force: true });
   }
 
-  #gpg(args: readonly string[], input = ""): Buffer {
+  #gpg(args: readonly string[], input: string | Buffer = ""): Buffer {
     const result = spawnSync(
       "gpg",
       ["--homedir", this.#home, "--batch", "--quiet", "--pinentry-mode=loopback", ...args],

@@ -26,6 +26,7 @@ const columns = (nowMs: number): Column<KernelSummary>[] => [
   { title: "VERSION", value: (kernel) => kernel.version, shrink: { minimum: 10, keep: "start" } },
   { title: "ARCH", value: (kernel) => kernel.architecture },
   { title: "FORMAT", value: (kernel) => kernel.format },
+  { title: "BOOTS UNDER", value: (kernel) => kernel.hypervisors.join(", ") },
   { title: "SIZE", align: "right", value: (kernel) => renderSize(kernel.sizeBytes) },
   { title: "DEFAULT", value: (kernel) => (kernel.isDefault ? "yes" : "") },
   { title: "AGE", align: "right", value: (kernel) => renderAge(kernel.createdAt, nowMs) },
