@@ -13,6 +13,7 @@ const layers: readonly (readonly string[])[] = [
   ["image", "kernel", "installation.ts"],
   ["platform"],
   ["hypervisor", "storage", "network", "guest"],
+  ["policy"],
   ["state"],
   ["host"],
   ["errors", "types.ts", "api.ts", "version.ts"],

@@ -16,6 +16,64 @@ export interface PortMapping {
 /** Anywhere, nowhere, or into these IPv4 networks ("10.0.0.0/8"). */
 export type EgressPolicy = "all" | "none" | readonly string[];
 
+/** What a rule does with what it fits. */
+export type PolicyAction = "allow" | "refuse";
+
+/** A rule about a host's name: exact, or "*." and what any name below may end with. Lower case, punycode, no dot at the end. */
+export interface HostRule {
+  readonly action: PolicyAction;
+  readonly host: string;
+  /** 0: any. */
+  readonly port: number;
+  /** The rule as a flag, "--allow-host *.npmjs.org": its name in refusals, counters and records. */
+  readonly text: string;
+}
+
+/** A rule about addresses: an IPv4 or IPv6 network. */
+export interface AddressRule {
+  readonly action: PolicyAction;
+  readonly cidr: string;
+  /** 0: any. */
+  readonly port: number;
+  /** "": any, those without ports too. */
+  readonly protocol: "" | "tcp" | "udp";
+  readonly text: string;
+}
+
+export type PolicyRule = HostRule | AddressRule;
+
+/** Where a VM may open connections to besides its siblings. Rules that refuse win over those that allow; else the default. */
+export interface NetworkPolicy {
+  readonly default: PolicyAction;
+  readonly rules: readonly PolicyRule[];
+}
+
+/** What is known of one destination that a VM tried to reach (`net audit`). */
+export interface NetworkFlow {
+  readonly protocol: "tcp" | "udp" | "icmp" | "dns";
+  /** "" where only the address is known. */
+  readonly name: string;
+  /** How the name is known: what the client said (TLS, HTTP), or what the resolver had answered or was asked. */
+  readonly by: "sni" | "host" | "answer" | "address" | "question";
+  /** "" for a name that was only asked for. */
+  readonly address: string;
+  readonly port: number;
+  readonly verdict: "allowed" | "refused";
+  /** The rule that decided; "" for the default. */
+  readonly rule: string;
+  readonly count: number;
+  readonly firstAt: string;
+  readonly lastAt: string;
+}
+
+/** A value that reaches only the named hosts: the guest has a placeholder in its place. */
+export interface SecretSummary {
+  /** Of the variable in the guest that holds the placeholder. */
+  readonly name: string;
+  /** Host patterns, as in `HostRule`. */
+  readonly hosts: readonly string[];
+}
+
 /** One VM as `vm list --format json` prints it. */
 export interface VmSummary {
   readonly id: string;
