@@ -74,7 +74,7 @@ docs: setup ## Write docs/cli.md and docs/errors.md from the sources
 	@$(BUN) scripts/docs.ts
 
 format: setup ## Format the sources
-	@node_modules/.bin/biome check --write . && gofmt -w guest
+	@node_modules/.bin/biome check --write . && gofmt -w guest net
 
 bench: build ## Measure, against OpenSSH and bare QEMU
 	@$(BUN) bench/main.ts

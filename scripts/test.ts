@@ -35,12 +35,14 @@ const lint: readonly Suite[] = [
   },
   { name: "docs are up to date", command: [bun, "scripts/docs.ts", "--check"] },
   { name: "imports point inward", command: [bun, "scripts/check-layers.ts"] },
-  { name: "go vet", command: ["go", "vet", "./..."], cwd: "guest" },
-  {
-    name: "gofmt",
-    command: ["bash", "-c", 'test -z "$(gofmt -l .)" || { gofmt -d . | head -50; exit 1; }'],
-    cwd: "guest",
-  },
+  ...["guest", "net"].flatMap((cwd) => [
+    { name: `go vet of ${cwd}/`, command: ["go", "vet", "./..."], cwd },
+    {
+      name: `gofmt of ${cwd}/`,
+      command: ["bash", "-c", 'test -z "$(gofmt -l .)" || { gofmt -d . | head -50; exit 1; }'],
+      cwd,
+    },
+  ]),
 ];
 
 /** What users of macOS do as those of Linux: the same tests, of the executable with macOS's drivers. */
@@ -49,6 +51,7 @@ const onMacos =
 
 const suites: readonly Suite[] = [
   { name: "guest", command: ["go", "test", "-json", "./..."], cwd: "guest", count: countGo },
+  { name: "ember-net", command: ["go", "test", "-json", "./..."], cwd: "net", count: countGo },
   {
     name: "unit and contract",
     command: [bun, "test", "src", "test/contract", "test/support", "test/fuzz"],
@@ -156,7 +159,7 @@ function goOutput(chunk: string): string {
     .join("");
 }
 
-const chosen = lintOnly ? lint : quick ? [...lint, ...suites.slice(0, 2)] : [...lint, ...suites];
+const chosen = lintOnly ? lint : quick ? [...lint, ...suites.slice(0, 3)] : [...lint, ...suites];
 const total: Counts = { passed: 0, failed: 0, skipped: 0 };
 const bad: string[] = [];
 const failures: string[] = [];

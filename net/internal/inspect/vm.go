@@ -1,0 +1,43 @@
+package inspect
+
+import (
+	"context"
+	"net"
+	"net/netip"
+
+	"ember.dev/net/internal/policy"
+	"ember.dev/net/internal/record"
+)
+
+// VM is what inspection needs of the VM whose connection it is.
+type VM struct {
+	Engine *policy.Engine
+	// Dial connects to destination by the contract; name is for a proxy that connects by name, and may be "".
+	Dial func(ctx context.Context, name string, destination netip.AddrPort) (net.Conn, error)
+	// Intercept is nil for a VM without secrets.
+	Intercept Interceptor
+	Record    Recorder
+}
+
+// Interceptor takes over connections to hosts that secrets are for.
+type Interceptor interface {
+	Wants(name string) bool
+	// Serve owns guest, whose ClientHello is unread, until it returns.
+	Serve(ctx context.Context, guest net.Conn, name string, dial func(ctx context.Context) (net.Conn, error)) error
+}
+
+// Recorder notes flows. Note keeps count and times itself.
+type Recorder interface {
+	Note(record.Flow)
+}
+
+// GuestConn is what Serve gets: a guest's connection, already accepted.
+type GuestConn interface {
+	net.Conn
+	CloseWrite() error
+	// Reset ends the connection with an RST.
+	Reset()
+	// Admitted says by which name the connection goes on, so that a change of the policy can judge it anew:
+	// with Engine.AdmitName(how, name, destination). One that was never admitted is reset by every change.
+	Admitted(how policy.How, name string)
+}

@@ -1,0 +1,2 @@
+// Package policy decides what a VM may reach by the rules that its owner gave it.
+package policy

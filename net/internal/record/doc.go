@@ -1,0 +1,2 @@
+// Package record keeps which flows a VM had and was refused, for 'ember net audit'.
+package record
