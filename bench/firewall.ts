@@ -2,7 +2,9 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { formatNetwork4, parseNetwork4 } from "../src/network/ipv4.ts";
 import type { VmNetwork } from "../src/network/network.ts";
+import { policyOfEgress } from "../src/network/policy.ts";
 import { createTapNetwork } from "../src/network/tap/driver.ts";
+import { networkContext } from "../src/network/testing/context.ts";
 import { median, type Result, ratioResult } from "./measure.ts";
 
 const present = 1000;
@@ -33,13 +35,7 @@ export function measureFirewall(): Result[] {
 
 async function measure(): Promise<number[][]> {
   spawnSync("ip", ["link", "set", "lo", "up"]);
-  const context = {
-    installationId: "0123abcd",
-    subnet: "10.100.0.0/16",
-    outsideInterface: undefined,
-    notice: () => undefined,
-  };
-  const network = createTapNetwork(context);
+  const network = createTapNetwork(networkContext({ installationId: "0123abcd", subnet: "10.100.0.0/16" }));
   const attach = async (index: number): Promise<number> => {
     const started = performance.now();
     await network.attach(vmOf(index));
@@ -63,11 +59,15 @@ function vmOf(index: number): VmNetwork {
   const base = parseNetwork4("10.100.0.0/16").base + index * 4;
   return {
     vmId: index.toString(16).padStart(12, "0").split("").reverse().join(""),
+    name: `vm-${index}`,
     mode: "default",
     mac: "52:54:00:00:00:01",
     block: formatNetwork4({ base, prefix: 30 }),
     ports: [],
     egress: "all",
+    policy: policyOfEgress("all"),
+    secrets: [],
+    authority: null,
   };
 }
 

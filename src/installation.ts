@@ -66,6 +66,7 @@ export class Installation implements Disposable {
   readonly journal: Journal<Installation>;
   readonly verbose: (line: string) => void;
   readonly notice: (line: string) => void;
+  readonly environment: Environment;
   #hypervisor: Promise<Hypervisor> | undefined;
   #storage: Promise<Storage> | undefined;
   #network: Promise<Network> | undefined;
@@ -76,6 +77,7 @@ export class Installation implements Disposable {
     options: InstallationOptions,
   ) {
     const environment = options.environment ?? {};
+    this.environment = environment;
     setToolEnvironment(environment);
     const stateDir = resolve(
       options.stateDir ?? environment["EMBER_STATE_DIR"] ?? defaultStateDir(environment),
@@ -139,6 +141,16 @@ export class Installation implements Disposable {
   network(): Promise<Network> {
     this.#network ??= load(networkDrivers, this.setting("network"), "network")(this.#networkContext());
     return this.#network;
+  }
+
+  /** What every network driver is told, whatever it is asked for. */
+  get networkPlaces(): Pick<
+    NetworkContext,
+    "stateFolder" | "runtimeFolder" | "vmFolder" | "environment" | "notice"
+  > {
+    const { stateDir, runtimeDir, vmFolder } = this.paths;
+    const { environment, notice } = this;
+    return { stateFolder: stateDir, runtimeFolder: runtimeDir, vmFolder, environment, notice };
   }
 
   /** What bounds the VMs' share of the host; undefined where the platform has nothing for that. */
@@ -220,7 +232,7 @@ export class Installation implements Disposable {
       installationId: this.setting("installation-id"),
       subnet: this.setting("subnet"),
       outsideInterface: readSetting(this.db, "outside-interface"),
-      notice: this.notice,
+      ...this.networkPlaces,
     };
   }
 

@@ -26,6 +26,8 @@ export type NicSpec =
       readonly isolated: boolean;
       readonly forwards: readonly PortForward[];
     }
+  /** Frames to and from a program on the host, over a Unix socket as `HypervisorCapabilities.frames` says. */
+  | { readonly kind: "socket"; readonly mac: string; readonly mtu: number; readonly path: string }
   | { readonly kind: "tap"; readonly mac: string; readonly device: string }
   /** macOS's own network, translated by the host. It forwards no ports: the hypervisor does. */
   | {
@@ -35,6 +37,12 @@ export type NicSpec =
       readonly isolated: boolean;
       readonly forwards: readonly PortForward[];
     };
+
+/**
+ * How frames pass over a Unix socket. "stream": the hypervisor listens, each frame comes after its length in four bytes.
+ * "datagram": the program is bound at the path, one frame each.
+ */
+export type FrameLink = "stream" | "datagram";
 
 /** `hostAddress:hostPort` on the host leads to `guestPort` in the guest. */
 export interface PortForward {
@@ -101,6 +109,8 @@ export interface HypervisorCapabilities {
   /** Whether `probe` tells for certain that guests run by the first of those; else a guest is tried. */
   readonly provesAcceleration?: boolean;
   readonly nics: readonly NicSpec["kind"][];
+  /** Set exactly where `nics` has "socket". */
+  readonly frames?: FrameLink;
   readonly diskFormats: readonly DriveSpec["format"][];
   /** How the guest makes the hypervisor exit: by powering off, or by rebooting. */
   readonly guestPowerOff: "poweroff" | "reboot";

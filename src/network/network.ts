@@ -1,4 +1,5 @@
-import type { NicSpec, PortForward } from "../hypervisor/hypervisor.ts";
+import type { FrameLink, NicSpec, PortForward } from "../hypervisor/hypervisor.ts";
+import type { NetworkAuthority, NetworkFlow, NetworkPolicy, NetworkSecret } from "./policy.ts";
 
 /** What the guest is told about its network at boot (see src/guest/identity.ts). */
 export interface GuestNetwork {
@@ -6,6 +7,9 @@ export interface GuestNetwork {
   /** Address with prefix length, "10.100.0.3/29". */
   readonly address: string;
   readonly gateway: string | null;
+  /** IPv6 address with prefix length, "fd12:3456:789a::3/64", and its gateway; absent: none is configured. */
+  readonly address6?: string;
+  readonly gateway6?: string;
   readonly resolvers: readonly string[];
   readonly mtu: number;
   readonly searchDomains: readonly string[];
@@ -31,6 +35,8 @@ export type Egress = "all" | "none" | readonly string[];
 /** A VM's place on the network, as kept in the database. */
 export interface VmNetwork {
   readonly vmId: string;
+  /** The VM's name, which siblings know it by. */
+  readonly name: string;
   /** "none": no way out and no published port; the agent stays reachable. */
   readonly mode: "default" | "none";
   readonly mac: string;
@@ -38,6 +44,14 @@ export interface VmNetwork {
   readonly block: string;
   readonly ports: readonly PublishedPort[];
   readonly egress: Egress;
+  /** What it may reach, for a driver with `capabilities.policies` "names"; says at least what `egress` says. */
+  readonly policy: NetworkPolicy;
+  /** Values that requests get on their way, in place of what the guest knows. */
+  readonly secrets: readonly NetworkSecret[];
+  /** Signs for the hosts that secrets are for; null when there are none. */
+  readonly authority: NetworkAuthority | null;
+  /** How the hypervisor passes frames to a program, when it does (`HypervisorCapabilities.frames`). */
+  readonly frames?: FrameLink | undefined;
   /** Who runs the hypervisor, and may open what `attach` makes for it; undefined: whoever calls. */
   readonly userId?: number | undefined;
 }
@@ -50,6 +64,14 @@ export interface NetworkContext {
   readonly subnet: string;
   /** Interface that leads outside; undefined: whichever the host's routes say at the time. */
   readonly outsideInterface: string | undefined;
+  /** The installation's state folder, absolute: for programs that the driver unpacks. */
+  readonly stateFolder: string;
+  /** For sockets: short, private to the owner; may have to be made (`ensurePrivateFolder`). */
+  readonly runtimeFolder: string;
+  /** A VM's own folder, absolute; it exists from before `attach` until after `detach`. */
+  readonly vmFolder: (vmId: string) => string;
+  /** The part of the command's environment that says which proxies lead outside. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
   /** Tells the user something that the command's result does not show. */
   readonly notice: (line: string) => void;
 }
@@ -91,6 +113,10 @@ export interface NetworkCapabilities {
   readonly shared?: { readonly prefix: number };
   /** Whether the VMs of an installation reach each other. */
   readonly siblings: boolean;
+  /** How a guest learns its siblings' names: the host tells it lists of them ("hosts"), or it asks the driver's resolver. */
+  readonly names: "hosts" | "resolver";
+  /** What a VM's way out can be limited to: names, networks and ports; networks alone; or only all or nothing. */
+  readonly policies: "names" | "networks" | "none";
   /** Known ways in which the network contract does not hold, told to the user by `info`. */
   readonly caveats: readonly string[];
 }
@@ -114,6 +140,33 @@ export interface Network {
 
   /** Prepares everything on the host. Throws `port-taken`, `permission-denied`, `tool-missing`, `host-unsupported`. */
   attach(vm: VmNetwork): Promise<Attachment>;
+
+  /**
+   * Only where the ports of a VM that runs can be changed. Post-condition: exactly `vm.ports` are published; on error
+   * those from before are. Throws `port-taken`, `permission-denied`, `unsupported`.
+   */
+  readonly publish?: (vm: VmNetwork) => Promise<void>;
+
+  /**
+   * Only where what a running VM may reach can be changed. Post-condition: `vm.policy`, `vm.secrets` and `vm.authority`
+   * hold, also for the connections that are open.
+   */
+  readonly applyPolicy?: (vm: VmNetwork) => Promise<void>;
+
+  /** Only where somebody keeps a record: what a VM reached and was refused, also of a VM that is stopped. */
+  readonly flows?: (vmId: string) => Promise<readonly NetworkFlow[]>;
+
+  /** As above. Post-condition: the record is empty. */
+  readonly forgetFlows?: (vmId: string) => Promise<void>;
+
+  /**
+   * Only where a process of the driver's may be gone while VMs run. Post-condition: it runs and knows these running VMs as
+   * they are here. True when it had to be started anew. Throws as `attach` does.
+   */
+  readonly revive?: (vms: readonly VmNetwork[]) => Promise<boolean>;
+
+  /** As above, in an instant: false when `revive` is called for. */
+  readonly isAlive?: () => Promise<boolean>;
 
   /** Post-condition: nothing of the VM's network is left on the host. */
   detach(vmId: string): Promise<void>;

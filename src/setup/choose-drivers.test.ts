@@ -1,12 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import type { Network, SubnetClash } from "../network/network.ts";
+import { networkContext } from "../network/testing/context.ts";
 import { createUserNetwork } from "../network/user/driver.ts";
 import { chooseDrivers, chooseSubnet } from "./choose-drivers.ts";
 
 const notice = (): void => undefined;
 const contexts = {
   hypervisor: { installationId: "0123abcd", jailer: true, notice },
-  network: { installationId: "0123abcd", subnet: "", outsideInterface: undefined, notice },
+  network: networkContext({ installationId: "0123abcd", subnet: "" }),
 };
 const auto = { hypervisor: "auto", network: "auto", accelerator: "auto", storage: "auto" };
 

@@ -55,7 +55,7 @@ async function networkChecks(installation: Installation): Promise<DoctorCheck[]>
     installationId: readSetting(installation.db, "installation-id") ?? noId,
     subnet: readSetting(installation.db, "subnet") ?? "",
     outsideInterface: readSetting(installation.db, "outside-interface"),
-    notice: installation.notice,
+    ...installation.networkPlaces,
   };
   return await Promise.all(
     Object.entries(networkDrivers).map(async ([name, load]): Promise<DoctorCheck> => {

@@ -84,7 +84,12 @@ async function planFor(installation: Installation, options: InitOptions): Promis
     },
     {
       hypervisor: { installationId, jailer, notice },
-      network: { installationId, subnet: options.subnet ?? keptSubnet ?? "", outsideInterface, notice },
+      network: {
+        installationId,
+        subnet: options.subnet ?? keptSubnet ?? "",
+        outsideInterface,
+        ...installation.networkPlaces,
+      },
     },
   );
   const usualFolder = keptStorage?.folder ?? join(installation.paths.stateDir, "storage");

@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import { gatewayAddressOf, guestAddressOf } from "../../src/network/addressing.ts";
 import { formatAddress4, formatNetwork4, parseNetwork4, sizeOf } from "../../src/network/ipv4.ts";
 import type { Network, PublishedPort, VmNetwork } from "../../src/network/network.ts";
+import { policyOfEgress } from "../../src/network/policy.ts";
 
 /** A VM with the second block of a subnet. `changes` replace parts. */
 export function vmOn(network: Network, changes: Partial<VmNetwork> = {}): VmNetwork {
@@ -13,11 +14,15 @@ export function vmOn(network: Network, changes: Partial<VmNetwork> = {}): VmNetw
   const block = formatNetwork4({ base, prefix });
   return {
     vmId: "00aa11bb",
+    name: "web",
     mode: "default",
     mac: "52:54:00:aa:bb:cc",
     block,
     ports: [],
     egress: "all",
+    policy: policyOfEgress(changes.egress ?? "all"),
+    secrets: [],
+    authority: null,
     ...changes,
   };
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setToolEnvironment } from "../../src/host/tools.ts";
 import { explainSkopeo } from "../../src/image/skopeo/failure.ts";
 import { parseNetwork4 } from "../../src/network/ipv4.ts";
+import { networkContext } from "../../src/network/testing/context.ts";
 import { createVmnet } from "../../src/network/vmnet/driver.ts";
 import { networkContract, vmOn } from "../contract/network.ts";
 
@@ -13,12 +14,7 @@ const standins = process.env["EMBER_STANDINS"] ?? "";
 const set = (name: string, text: string): void => writeFileSync(join(standins, name), text);
 const notices: string[] = [];
 const create = (subnet = "10.199.0.0/24") =>
-  createVmnet({
-    installationId: "0123abcd",
-    subnet,
-    outsideInterface: undefined,
-    notice: (line) => notices.push(line),
-  });
+  createVmnet(networkContext({ subnet, notice: (line) => void notices.push(line) }));
 
 beforeEach(() => notices.splice(0));
 afterEach(() => {

@@ -79,6 +79,9 @@ function netdev(nic: NicSpec): string {
   if (nic.kind === "tap") {
     return option("tap", { id: "net0", ifname: nic.device, script: "no", downscript: "no" });
   }
+  if (nic.kind === "socket") {
+    return option("stream", { id: "net0", server: "on", "addr.type": "unix", "addr.path": nic.path });
+  }
   const base = option("user", {
     id: "net0",
     ipv4: "on",

@@ -2,14 +2,10 @@ import { expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { skipUnless } from "../../../test/support/require.ts";
+import { networkContext } from "../testing/context.ts";
 import { createTapNetwork } from "./driver.ts";
 
-const context = {
-  installationId: "0123abcd",
-  subnet: "10.199.0.0/16",
-  outsideInterface: undefined,
-  notice: () => undefined,
-};
+const context = networkContext({ installationId: "0123abcd" });
 const probe = await createTapNetwork(context).probe();
 const skipped = skipUnless("tap", probe.usable, probe.usable ? "" : `the tap network: ${probe.reason}`);
 

@@ -23,6 +23,8 @@ const capabilities: NetworkCapabilities = {
   guestOffset: offsets.guest,
   gatewayOffset: offsets.gateway,
   siblings: true,
+  names: "hosts",
+  policies: "networks",
   caveats: [],
 };
 

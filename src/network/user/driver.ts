@@ -13,6 +13,8 @@ const capabilities: NetworkCapabilities = {
   guestOffset: offsets.guest,
   gatewayOffset: offsets.gateway,
   siblings: false,
+  names: "hosts",
+  policies: "none",
   caveats: [
     "a guest's gateway address leads to this host's own loopback: services that listen on 127.0.0.1 can be reached from guests",
     "a guest reaches what this host reaches, its own networks included",

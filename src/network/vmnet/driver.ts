@@ -33,6 +33,8 @@ export function createVmnet(context: NetworkContext): Network {
     gatewayOffset: 1,
     shared: { prefix },
     siblings: false,
+    names: "hosts",
+    policies: "none",
     caveats,
   };
   return {

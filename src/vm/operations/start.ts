@@ -4,7 +4,6 @@ import { EmberError } from "../../errors/ember-error.ts";
 import { together } from "../../host/together.ts";
 import type { Accelerator, DriveSpec } from "../../hypervisor/hypervisor.ts";
 import { ensureRuntimeFolder, type Installation } from "../../installation.ts";
-import { formatNetwork4 } from "../../network/ipv4.ts";
 import type { Attachment } from "../../network/network.ts";
 import { recordEvent } from "../../state/events.ts";
 import { findImageById } from "../../state/images.ts";
@@ -16,6 +15,7 @@ import { awaitAgent } from "../boot.ts";
 import { identityOf } from "../identity.ts";
 import { siblingHosts } from "../siblings.ts";
 import { userIdOf } from "../users.ts";
+import { networkOf } from "../vm-network.ts";
 import { settleAddress } from "./settle-address.ts";
 import { killMachine, requireVm, type VmStep, vmIdOf } from "./steps.ts";
 
@@ -71,16 +71,8 @@ export const startOperation: Operation<Installation> = {
 };
 
 async function attach(installation: Installation, vm: VmRecord): Promise<Attachment> {
-  const hypervisor = await installation.hypervisor();
-  return await (await installation.network()).attach({
-    vmId: vm.id,
-    mode: vm.networkMode,
-    mac: vm.mac,
-    block: formatNetwork4({ base: vm.blockBase, prefix: vm.blockPrefix }),
-    ports: vm.ports,
-    egress: vm.egress,
-    userId: userIdOf(installation, vm, hypervisor),
-  });
+  const network = await installation.network();
+  return await network.attach(await networkOf(installation, vm));
 }
 
 /** What a boot needs that does not depend on the network; the initrd's base is in its place. */

@@ -3,8 +3,9 @@
 import { createInterface } from "node:readline";
 import { EmberError } from "../../../src/errors/ember-error.ts";
 import { setToolEnvironment } from "../../../src/host/tools.ts";
-import type { Network, NetworkContext } from "../../../src/network/network.ts";
+import type { Network } from "../../../src/network/network.ts";
 import { createTapNetwork } from "../../../src/network/tap/driver.ts";
+import { networkContext } from "../../../src/network/testing/context.ts";
 import type { Request } from "./driver-client.ts";
 
 setToolEnvironment({ PATH: process.env["PATH"] });
@@ -19,11 +20,11 @@ for await (const line of createInterface({ input: process.stdin })) {
 async function serve(request: Request): Promise<void> {
   const { id, installation } = request;
   const notices: string[] = [];
-  const context: NetworkContext = {
+  const context = networkContext({
     ...installation,
     outsideInterface: installation.outsideInterface,
     notice,
-  };
+  });
   function notice(text: string): void {
     notices.push(text);
   }

@@ -1,6 +1,7 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Attachment, VmNetwork } from "../../../src/network/network.ts";
+import { policyOfEgress } from "../../../src/network/policy.ts";
 import { type RemoteNetwork, startDriver, type TestInstallation } from "./driver-client.ts";
 import { Namespace, type Started } from "./netns.ts";
 import { listen, plugIn, type Wire } from "./wire.ts";
@@ -36,11 +37,15 @@ export function testVm(
   const [a, b] = installation.subnet.split(".");
   return {
     vmId: `${number.toString(16).padStart(10, "0")}ff`,
+    name: `vm-${number}`,
     mode: "default",
     mac: `52:54:00:00:00:0${number}`,
     block: `${a}.${b}.0.${number * 4}/30`,
     ports: [],
     egress: "all",
+    policy: policyOfEgress(changes.egress ?? "all"),
+    secrets: [],
+    authority: null,
     ...changes,
   };
 }

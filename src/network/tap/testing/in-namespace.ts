@@ -6,17 +6,17 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { networkContract, vmOn } from "../../../../test/contract/network.ts";
 import { command } from "../../../../test/support/netns.ts";
 import { setToolEnvironment } from "../../../host/tools.ts";
+import { networkContext } from "../../testing/context.ts";
 import { createTapNetwork } from "../driver.ts";
 
 const notices: string[] = [];
-const contextOf = (installationId: string) => ({
-  installationId,
-  subnet: "10.199.0.0/16",
-  outsideInterface: undefined,
-  notice: (line: string) => {
-    notices.push(line);
-  },
-});
+const contextOf = (installationId: string) =>
+  networkContext({
+    installationId,
+    notice: (line: string) => {
+      notices.push(line);
+    },
+  });
 const create = (id = "0123abcd") => createTapNetwork(contextOf(id));
 const tap = "e012300aa11bb22";
 const vmId = "00aa11bb22cc";
