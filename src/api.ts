@@ -158,7 +158,7 @@ export interface VmHandle extends AsyncDisposable {
 export interface ImageApi {
   /** From a registry (any reference that Docker takes), `oci:DIR[:TAG]` or `docker-archive:FILE`. */
   pull(options: PullImageOptions & TaskOptions): Promise<ImageSummary>;
-  /** Debian from its packages, no registry: "debian" or "debian:SUITE". */
+  /** From a distribution's packages, no registry: "debian", "ubuntu", or one of their suites as "debian:SUITE". */
   bootstrap(distribution: string, options?: { readonly name?: string } & TaskOptions): Promise<ImageSummary>;
   /**
    * From a Dockerfile, by buildah, podman or docker. `file` is absolute. With `orDeveloper`, a context without a Dockerfile makes

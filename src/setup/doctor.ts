@@ -109,7 +109,7 @@ interface ToolNeed {
 
 const toolNeeds: readonly ToolNeed[] = [
   { tool: "skopeo", why: "'ember image pull' fetches images with it", essential: false },
-  { tool: "mmdebstrap", why: "'ember image bootstrap' builds Debian with it", essential: false },
+  { tool: "mmdebstrap", why: "'ember image bootstrap' builds Debian and Ubuntu with it", essential: false },
   { tool: "gpgv", why: "'ember kernel pull' checks Debian's signature with it", essential: true },
   { tool: "xz", why: "packages of kernels are compressed with it", essential: true },
   { tool: "ssh", why: "'ember ssh-config' is for it", essential: false },

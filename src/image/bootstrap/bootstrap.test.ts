@@ -7,8 +7,11 @@ import { WebServer } from "../../kernel/testing/web-server.ts";
 import { makeImage } from "../make.ts";
 import { tarOf } from "../tar/testing/tar-builder.ts";
 import { Workshop } from "../testing/workshop.ts";
-import { debianOrigin } from "./bootstrap.ts";
-import { nameOfSuite, parseDistribution } from "./suite.ts";
+import { releaseOrigin } from "./bootstrap.ts";
+import { debian } from "./debian.ts";
+import type { Distribution } from "./distribution.ts";
+import { nameOfRelease, parseRelease } from "./distributions.ts";
+import { ubuntu, ubuntuKeyring } from "./ubuntu.ts";
 
 setDefaultTimeout(60_000);
 
@@ -54,10 +57,18 @@ const cached = (): string[] =>
 
 function bootstrap(options: { readonly signal?: AbortSignal; readonly name?: string } = {}) {
   const archives = [{ uri: `${mirror.url}/debian`, suite: "bookworm" }];
-  const origin = debianOrigin("bookworm", join(workshop.stateDir, "cache"), archives);
+  return make({ ...debian, archives: () => archives }, "bookworm", options);
+}
+
+function make(
+  distribution: Distribution,
+  suite: string,
+  options: { readonly signal?: AbortSignal; readonly name?: string } = {},
+) {
+  const origin = releaseOrigin({ distribution, suite }, join(workshop.stateDir, "cache"));
   return makeImage(
     workshop.installation,
-    { name: options.name ?? "debian", origin, leases: ["cache"] },
+    { name: options.name ?? distribution.name, origin, leases: ["cache"] },
     options,
   );
 }
@@ -154,21 +165,93 @@ function sleepers(): number[] {
     .map(Number);
 }
 
-describe("distributions", () => {
-  test("are Debian and its suites", () => {
-    expect(parseDistribution("debian")).toBe("bookworm");
-    expect(parseDistribution("debian:trixie")).toBe("trixie");
-    expect([nameOfSuite("bookworm"), nameOfSuite("trixie")]).toEqual(["debian", "debian-trixie"]);
+describe("bootstrap of an Ubuntu", () => {
+  const noble = (changes: Partial<Distribution> = {}): Distribution => ({
+    ...ubuntu,
+    keyring: () => join(fake, "keys.gpg"),
+    archives: () => ["noble", "noble-updates"].map((suite) => ({ uri: `${mirror.url}/ubuntu`, suite })),
+    ...changes,
+  });
+  const publish = (...suites: string[]): void => {
+    for (const suite of suites)
+      mirror.files.set(`/ubuntu/dists/${suite}/InRelease`, Buffer.from("Date: x\n"));
+  };
+
+  test("differs in archives, components, keys and names, and in nothing else", async () => {
+    publish("noble", "noble-updates");
+    await bootstrap();
+    const before = readFileSync(join(fake, "arguments"), "utf8");
+    expect(await make(noble(), "noble")).toMatchObject({ name: "ubuntu", source: "ubuntu:noble" });
+    const words = readFileSync(join(fake, "arguments"), "utf8");
+    expect(words).toContain(`deb ${mirror.url}/ubuntu noble main universe\n`);
+    expect(words).toContain(`deb ${mirror.url}/ubuntu noble-updates main universe\n`);
+    expect(words).toContain(`--keyring=${join(fake, "keys.gpg")}\n`);
+    expect(words).toContain("echo ubuntu > etc/hostname\n");
+    expect(words).toContain("etc/systemd/system/motd-news.timer\n");
+    const own = /debian|ubuntu|bookworm|noble|hooks|keyring|motd-news|root\.tar/;
+    const shared = (text: string): string[] =>
+      text
+        .replace(",usr-is-merged", "")
+        .split("\n")
+        .filter((line) => !own.test(line));
+    expect(shared(words)).toEqual(shared(before));
+    expect(cached()).toHaveLength(2);
+  });
+
+  test("of a suite that the mirror lacks names one that there is", async () => {
+    publish("noble");
+    await expect(make(noble(), "noble")).rejects.toMatchObject({
+      code: "image-not-found",
+      message: expect.stringContaining("noble-updates"),
+      hint: "write a codename that Ubuntu has: noble, jammy",
+    });
+  });
+
+  test("without its keys fetches nothing, and says where they come from", async () => {
+    publish("noble", "noble-updates");
+    const keyring = (): string => ubuntuKeyring(join(fake, "absent.gpg"));
+    await expect(make(noble({ keyring }), "noble")).rejects.toMatchObject({
+      code: "host-unsupported",
+      message: expect.stringContaining("absent.gpg"),
+      hint: expect.stringContaining("'ubuntu-keyring'"),
+    });
+    expect(mirror.requests).toEqual([]);
+    expect(runs()).toBe(0);
+  });
+
+  test("that is not signed with its keys names the package that has them", async () => {
+    publish("noble", "noble-updates");
+    behave("echo 'W: GPG error: http://x noble InRelease: NO_PUBKEY 871920D1991BC93C' >&2; exit 25");
+    await expect(make(noble(), "noble")).rejects.toMatchObject({
+      code: "verification-failed",
+      hint: expect.stringContaining("ubuntu-keyring"),
+    });
+    expect(workshop.files()).toEqual([]);
+  });
+});
+
+describe("releases", () => {
+  test("are Debian and Ubuntu, and their suites", () => {
+    const named = (text: string): string[] => {
+      const release = parseRelease(text);
+      return [release.distribution.title, release.suite, nameOfRelease(release)];
+    };
+    expect(named("debian")).toEqual(["Debian", "bookworm", "debian"]);
+    expect(named("debian:bookworm")).toEqual(["Debian", "bookworm", "debian"]);
+    expect(named("debian:trixie")).toEqual(["Debian", "trixie", "debian-trixie"]);
+    expect(named("ubuntu")).toEqual(["Ubuntu", "noble", "ubuntu"]);
+    expect(named("ubuntu:jammy")).toEqual(["Ubuntu", "jammy", "ubuntu-jammy"]);
     for (const text of [
-      "ubuntu",
+      "fedora",
       "debian:",
+      "ubuntu:",
       "debian:a b",
       "debian:../x",
-      "debian:x:y",
+      "ubuntu:x:y",
       "Debian",
       "debian:-x",
     ]) {
-      expect(() => parseDistribution(text)).toThrow();
+      expect(() => parseRelease(text)).toThrow();
     }
   });
 });

@@ -7,9 +7,11 @@ import { findTool } from "../../host/tools.ts";
 import type { Archive } from "../../kernel/debian/archives.ts";
 import type { TaskOptions } from "../../types.ts";
 import { removeTree } from "../workplace.ts";
+import type { Distribution } from "./distribution.ts";
 import { finishing, leftOut, packages } from "./recipe.ts";
 
 export interface BootstrapRequest {
+  readonly distribution: Distribution;
   readonly suite: string;
   readonly architecture: string;
   readonly archives: readonly Archive[];
@@ -25,7 +27,7 @@ const timeLimitMs = 2 * 3600 * 1000;
 const mergedUsrHooks = "/usr/share/mmdebstrap/hooks/merged-usr";
 
 /**
- * Makes the tar archive `target` of a new Debian. `folder` takes the files on the way, all gone in the end. Post-condition:
+ * Makes the tar archive `target` of a new system. `folder` takes the files on the way, all gone in the end. Post-condition:
  * the archive is there whole, or an error is thrown and no process and no mount is left. Throws `tool-missing`,
  * `download-failed`, `verification-failed`, `permission-denied`, `disk-full`, `timeout`, `interrupted`.
  */
@@ -51,9 +53,12 @@ export async function mmdebstrap(
     });
   } catch (error) {
     if (!(error instanceof EmberError)) throw error;
-    if (error.code === "tool-failed" || error.code === "disk-full") throw explain(output.text, error);
+    if (error.code === "tool-failed" || error.code === "disk-full")
+      throw explain(output.text, request.distribution, error);
     if (error.code === "interrupted") {
-      throw new EmberError("interrupted", "making the Debian was interrupted", { cause: error });
+      throw new EmberError("interrupted", `making ${request.distribution.title} was interrupted`, {
+        cause: error,
+      });
     }
     throw error;
   } finally {
@@ -62,26 +67,35 @@ export async function mmdebstrap(
 }
 
 function argumentsFor(request: BootstrapRequest, target: string): string[] {
+  const { distribution } = request;
+  const merging = mergingOf(distribution);
   return [
     "--mode=root",
     "--variant=apt",
     "--format=tar",
     `--architectures=${request.architecture}`,
     `--keyring=${request.keyringPath}`,
-    `--include=${[...packages, ...(hasHooks() ? ["usr-is-merged"] : [])].join(",")}`,
-    ...(hasHooks() ? [`--hook-dir=${mergedUsrHooks}`] : []),
+    `--include=${[...packages, ...(merging?.packages ?? [])].join(",")}`,
+    ...(merging === undefined ? [] : [merging.hook]),
     '--aptopt=Acquire::Languages "none"',
     // The tree is thrown away when anything goes wrong: nothing in it need survive power loss.
     "--dpkgopt=force-unsafe-io",
     ...leftOut.map((option) => `--dpkgopt=${option}`),
-    `--customize-hook=${finishing}`,
+    `--customize-hook=${finishing(distribution)}`,
     request.suite,
     target,
-    ...request.archives.map(({ uri, suite }) => `deb ${uri} ${suite} main`),
+    ...request.archives.map(({ uri, suite }) => `deb ${uri} ${suite} ${distribution.components.join(" ")}`),
   ];
 }
 
-const hasHooks = (): boolean => existsSync(mergedUsrHooks);
+/** The links are made before the first package is there; the package keeps others from merging what is merged. */
+function mergingOf({
+  mergedUsrPackage: name,
+}: Distribution): { readonly hook: string; readonly packages: readonly string[] } | undefined {
+  if (!existsSync(mergedUsrHooks)) return undefined;
+  if (name === undefined) return { hook: `--setup-hook=${mergedUsrHooks}/setup00.sh`, packages: [] };
+  return { hook: `--hook-dir=${mergedUsrHooks}`, packages: [name] };
+}
 
 const isRoot = (): boolean => process.getuid?.() === 0;
 
@@ -126,17 +140,21 @@ class Output {
   }
 }
 
+/** What apt says of every archive, and that something failed without what it was. */
+const noise =
+  /stored in legacy trusted\.gpg|unsandboxed as root|^E: (apt-get \S+ .* failed|mmdebstrap failed to run)$/;
+
 /** What mmdebstrap and apt say went wrong, as an error with a remedy. */
-function explain(output: string, cause: EmberError): EmberError {
+function explain(output: string, { title, keyringPackage }: Distribution, cause: EmberError): EmberError {
   const lines = output.trim().split("\n");
-  const complaints = lines.filter((line) => /^(E|W|Err)[:0-9]/.test(line.trim()));
+  const complaints = lines.filter((line) => /^(E|W|Err)[:0-9]/.test(line.trim()) && !noise.test(line));
   const detail = (complaints.length > 0 ? complaints : lines)
     .slice(-4)
     .join("; ")
     .replace(/\p{Cc}/gu, "?")
     .slice(-500);
   if (/newuidmap|newgidmap|subuid|subgid|unshare.*(fail|not permitted)|user namespace/i.test(output)) {
-    return new EmberError("permission-denied", `this user may not make a Debian here: ${detail}`, {
+    return new EmberError("permission-denied", `this user may not make ${title} here: ${detail}`, {
       hint: "run as root; or install 'uidmap', give this user a range in /etc/subuid and /etc/subgid, and allow user namespaces",
       cause,
     });
@@ -149,7 +167,7 @@ function explain(output: string, cause: EmberError): EmberError {
   }
   if (/NO_PUBKEY|is not signed|GPG error|invalid signature|Hash Sum mismatch/i.test(output)) {
     return new EmberError("verification-failed", `the packages cannot be trusted: ${detail}`, {
-      hint: "use another mirror, or bring the package 'debian-archive-keyring' up to date",
+      hint: `use another mirror, or bring the package ${keyringPackage} up to date`,
       cause,
     });
   }

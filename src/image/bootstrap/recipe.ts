@@ -1,5 +1,7 @@
+import type { Distribution } from "./distribution.ts";
+
 /**
- * What the Debian that `image bootstrap` makes consists of: a small machine that one can live in, which boots quickly
+ * What the systems that `image bootstrap` makes consist of: a small machine that one can live in, which boots quickly
  * also under software emulation. Count `recipeVersion` up with every change here.
  */
 export const recipeVersion = 1;
@@ -75,17 +77,18 @@ export const maskedGenerators: readonly string[] = [
  * Shell commands that finish the tree at "$1". Nothing from outside is part of them. What mmdebstrap copied from this
  * host (its name, its resolvers) and what only the building needed goes.
  */
-export const finishing: string = [
-  "set -e",
-  'cd "$1"',
-  "rm -f etc/resolv.conf etc/dpkg/dpkg.cfg.d/99mmdebstrap var/log/*.log var/log/apt/* var/cache/ldconfig/aux-cache",
-  "echo debian > etc/hostname",
-  "mkdir -p etc/systemd/system/multi-user.target.wants",
-  // It starts when somebody asks for it: a machine without logins at its console needs it at no other time.
-  "ln -sf /dev/null etc/systemd/system/multi-user.target.wants/systemd-logind.service",
-  // All that is done after an upgrade of /usr was done just now.
-  "touch etc/.updated var/.updated",
-  ...masked.map((unit) => `ln -sf /dev/null etc/systemd/system/${unit}`),
-  "mkdir -p etc/systemd/system-generators",
-  ...maskedGenerators.map((name) => `ln -sf /dev/null etc/systemd/system-generators/${name}`),
-].join("\n");
+export const finishing = ({ name, masked: more }: Distribution): string =>
+  [
+    "set -e",
+    'cd "$1"',
+    "rm -f etc/resolv.conf etc/dpkg/dpkg.cfg.d/99mmdebstrap var/log/*.log var/log/apt/* var/cache/ldconfig/aux-cache",
+    `echo ${name} > etc/hostname`,
+    "mkdir -p etc/systemd/system/multi-user.target.wants",
+    // It starts when somebody asks for it: a machine without logins at its console needs it at no other time.
+    "ln -sf /dev/null etc/systemd/system/multi-user.target.wants/systemd-logind.service",
+    // All that is done after an upgrade of /usr was done just now.
+    "touch etc/.updated var/.updated",
+    ...[...masked, ...more].map((unit) => `ln -sf /dev/null etc/systemd/system/${unit}`),
+    "mkdir -p etc/systemd/system-generators",
+    ...maskedGenerators.map((name) => `ln -sf /dev/null etc/systemd/system-generators/${name}`),
+  ].join("\n");

@@ -5,6 +5,7 @@ import { parseStanza } from "../../kernel/debian/stanza.ts";
 import { download } from "../../kernel/download.ts";
 import { MemorySink } from "../../kernel/sinks.ts";
 import type { TaskOptions } from "../../types.ts";
+import type { Distribution } from "./distribution.ts";
 
 /** Which state of the archives an image is made from. */
 export interface ArchiveState {
@@ -22,8 +23,12 @@ const limitBytes = 8 * 1024 ** 2;
  * still what would be made now, and apt checks them when it is made. Throws `image-not-found` when the mirror lacks the
  * suite, `download-failed`, `interrupted`.
  */
-export async function stateOf(archives: readonly Archive[], task: TaskOptions): Promise<ArchiveState> {
-  const texts = await Promise.all(archives.map((archive) => fetchRelease(archive, task)));
+export async function stateOf(
+  archives: readonly Archive[],
+  distribution: Distribution,
+  task: TaskOptions,
+): Promise<ArchiveState> {
+  const texts = await Promise.all(archives.map((archive) => fetchRelease(archive, distribution, task)));
   const hash = createHash("sha256");
   for (const text of texts) hash.update(text);
   const dates = texts.map((text) => Date.parse(parseStanza(text.toString("utf8")).get("date") ?? ""));
@@ -31,7 +36,11 @@ export async function stateOf(archives: readonly Archive[], task: TaskOptions): 
   return { fingerprint: hash.digest("hex"), publishedSeconds: Math.floor(newestMs / 1000) };
 }
 
-async function fetchRelease({ uri, suite }: Archive, task: TaskOptions): Promise<Buffer> {
+async function fetchRelease(
+  { uri, suite }: Archive,
+  { title, suites }: Distribution,
+  task: TaskOptions,
+): Promise<Buffer> {
   const sink = new MemorySink();
   try {
     const limits = task.signal === undefined ? {} : { signal: task.signal };
@@ -39,7 +48,7 @@ async function fetchRelease({ uri, suite }: Archive, task: TaskOptions): Promise
   } catch (error) {
     if (!(error instanceof EmberError) || !/\b(404|410)\b/.test(error.message)) throw error;
     throw new EmberError("image-not-found", `the mirror '${uri}' has no suite '${suite}'`, {
-      hint: "write a codename that Debian has: bookworm, trixie, sid",
+      hint: `write a codename that ${title} has: ${suites}`,
       cause: error,
     });
   }

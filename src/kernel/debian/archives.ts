@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { type AptSource, readAptSources } from "./apt-sources.ts";
 
-/** A part of Debian that is signed as a whole. */
+/** A part of Debian, or of a distribution of its kind, that is signed as a whole. */
 export interface Archive {
   /** Without a slash at its end: "http://deb.debian.org/debian". */
   readonly uri: string;
@@ -18,7 +18,7 @@ const fallback: Archive = { uri: "http://deb.debian.org/debian", suite: "bookwor
  * out is checked against the archive's signature.
  */
 export function hostArchives(): readonly Archive[] {
-  return chooseArchives(readAptSources(), debianCodename());
+  return chooseArchives(readAptSources(), hostCodename("debian"));
 }
 
 /** `codename` is the host's own release, undefined when the host is not Debian. */
@@ -34,7 +34,7 @@ export function chooseArchives(
 }
 
 /** The first source of the wanted kind that can be fetched from by http; suites may also be named by their status. */
-function mirrorOf(sources: readonly AptSource[], form: RegExp, suite: string): Archive | undefined {
+export function mirrorOf(sources: readonly AptSource[], form: RegExp, suite: string): Archive | undefined {
   const [, status = ""] = /(-security)?$/.exec(suite) ?? [];
   const named = [suite, `stable${status}`, `oldstable${status}`, `oldoldstable${status}`];
   for (const source of sources) {
@@ -46,11 +46,11 @@ function mirrorOf(sources: readonly AptSource[], form: RegExp, suite: string): A
   return undefined;
 }
 
-/** "bookworm"; undefined on other systems, and on Debian's unreleased versions, which have no codename of their own. */
-function debianCodename(): string | undefined {
+/** "bookworm"; undefined when the host is another distribution, or an unreleased version, which has no codename of its own. */
+export function hostCodename(distribution: "debian" | "ubuntu"): string | undefined {
   try {
     const text = readFileSync("/etc/os-release", "utf8");
-    if (!/^ID="?debian"?$/m.test(text)) return undefined;
+    if (/^ID="?([a-z]+)"?$/m.exec(text)?.[1] !== distribution) return undefined;
     return /^VERSION_CODENAME="?([a-z]{1,40})"?$/m.exec(text)?.[1];
   } catch {
     return undefined; // not a Linux that says what it is

@@ -5,16 +5,23 @@ import { one, type Positional } from "../../parser/positional.ts";
 import { nameFlag } from "./arguments.ts";
 import { printImage } from "./created.ts";
 
-const distribution: Positional<string> = one("DISTRIBUTION", reference, "debian, or debian:SUITE");
+const distribution: Positional<string> = one(
+  "DISTRIBUTION",
+  reference,
+  "debian or ubuntu, or debian:SUITE or ubuntu:SUITE",
+  { complete: ["debian", "ubuntu"] },
+);
 const name = nameFlag("the distribution");
 
 export const bootstrap: Command = {
   flags: [name],
   positionals: [distribution],
-  description: "Downloads the packages from the mirror that this host uses, and checks their signatures.",
+  description:
+    "Downloads the packages from the mirror that this host uses, or from the distribution's own, and checks their signatures.",
   examples: [
     { line: "ember image bootstrap debian", shows: "Debian 12 (bookworm)" },
     { line: "ember image bootstrap debian:trixie --name trixie", shows: "another release" },
+    { line: "ember image bootstrap ubuntu", shows: "Ubuntu 24.04 (noble)" },
   ],
   async run(session, args) {
     const { images } = await session.ember();

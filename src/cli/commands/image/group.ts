@@ -20,7 +20,7 @@ export const imageGroup: Group = {
     leaf("build", "make an image from a Dockerfile", async () => (await import("./build.ts")).build),
     leaf(
       "bootstrap",
-      "make a Debian image from its packages, without a registry",
+      "make a Debian or Ubuntu image from its packages, without a registry",
       async () => (await import("./bootstrap.ts")).bootstrap,
     ),
     leaf(

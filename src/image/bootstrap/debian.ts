@@ -1,31 +1,21 @@
 import { existsSync } from "node:fs";
 import { EmberError } from "../../errors/ember-error.ts";
 import { type Archive, hostArchives } from "../../kernel/debian/archives.ts";
-import { shown } from "../reference.ts";
+import { archiveKeyring } from "../../kernel/debian/keyring.ts";
+import type { Distribution } from "./distribution.ts";
 
-/** What `debian` without a suite means. */
-export const defaultSuite = "bookworm";
-
-/** Reads "debian" or "debian:SUITE". Throws `unsupported` for other distributions, `invalid-reference`. */
-export function parseDistribution(text: string): string {
-  const [distribution, suite = defaultSuite, ...rest] = text.split(":");
-  if (distribution !== "debian") {
-    throw new EmberError("unsupported", `'${shown(text)}' cannot be made from packages`, {
-      hint: "write 'debian' or 'debian:SUITE'; others come from a registry: ember image pull",
-    });
-  }
-  if (rest.length > 0 || !/^[a-z]{1,40}$/.test(suite)) {
-    throw new EmberError("invalid-reference", `'${shown(text)}' does not name a suite of Debian`, {
-      hint: "write 'debian:' and a codename: bookworm, trixie, sid",
-    });
-  }
-  return suite;
-}
-
-/** The name that an image of that suite gets. */
-export function nameOfSuite(suite: string): string {
-  return suite === defaultSuite ? "debian" : `debian-${suite}`;
-}
+export const debian: Distribution = {
+  name: "debian",
+  title: "Debian",
+  defaultSuite: "bookworm",
+  suites: "bookworm, trixie, sid",
+  components: ["main"],
+  mergedUsrPackage: "usr-is-merged",
+  masked: [],
+  keyringPackage: "'debian-archive-keyring'",
+  keyring: archiveKeyring,
+  archives: archivesOf,
+};
 
 const officialSecurity = "http://deb.debian.org/debian-security";
 const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
