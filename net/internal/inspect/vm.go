@@ -31,13 +31,12 @@ type Recorder interface {
 	Note(record.Flow)
 }
 
-// GuestConn is what Serve gets: a guest's connection, already accepted.
+// GuestConn is what Serve gets: a guest's connection, already accepted. Serve holds it (policy.Engine.Hold) once it is
+// admitted, so that Engine.Replace resets it when another policy does not allow it; until then every byte is looked at
+// under the policy of that moment.
 type GuestConn interface {
 	net.Conn
 	CloseWrite() error
 	// Reset ends the connection with an RST.
 	Reset()
-	// Admitted says by which name the connection goes on, so that a change of the policy can judge it anew:
-	// with Engine.AdmitName(how, name, destination). One that was never admitted is reset by every change.
-	Admitted(how policy.How, name string)
 }
