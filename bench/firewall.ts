@@ -2,7 +2,6 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { formatNetwork4, parseNetwork4 } from "../src/network/ipv4.ts";
 import type { VmNetwork } from "../src/network/network.ts";
-import { policyOfEgress } from "../src/network/policy.ts";
 import { createTapNetwork } from "../src/network/tap/driver.ts";
 import { networkContext } from "../src/network/testing/context.ts";
 import { median, type Result, ratioResult } from "./measure.ts";
@@ -64,8 +63,7 @@ function vmOf(index: number): VmNetwork {
     mac: "52:54:00:00:00:01",
     block: formatNetwork4({ base, prefix: 30 }),
     ports: [],
-    egress: "all",
-    policy: policyOfEgress("all"),
+    policy: { default: "allow", rules: [] },
     secrets: [],
     authority: null,
   };

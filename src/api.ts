@@ -9,12 +9,16 @@ import type {
   ExecResult,
   FileChange,
   ForkVmOptions,
+  HostPort,
   ImageDetails,
   ImagePruneReport,
   ImageSummary,
   InitOptions,
   InstallationInfo,
   KernelSummary,
+  NetworkAudit,
+  NetworkStatus,
+  PortMapping,
   PruneOptions,
   PruneReport,
   PullImageOptions,
@@ -60,7 +64,12 @@ export interface VmApi {
   push(name: string, options: PushOptions & TaskOptions): Promise<PushReport>;
   /** Images, VMs, snapshots and forks, and who came from whom. */
   tree(): Promise<readonly TreeNode[]>;
+  /** Throws `wrong-state` for sizes of a VM that runs, `usage`, `unsupported`. */
   update(name: string, options: UpdateVmOptions): Promise<void>;
+  /** Leads further ports of this host to the VM, also while it runs. Returns all that it has then. Throws `port-taken`. */
+  publish(name: string, ports: readonly PortMapping[]): Promise<readonly PortMapping[]>;
+  /** The opposite. Throws `usage` for a port that the VM does not have. */
+  unpublish(name: string, ports: readonly HostPort[]): Promise<readonly PortMapping[]>;
   /** Throws `timeout`. */
   wait(
     name: string,
@@ -127,6 +136,15 @@ export interface SnapshotApi {
   delete(vm: string, name: string, options?: TaskOptions): Promise<void>;
   /** Files that differ between two snapshots, or a snapshot and now; by path. */
   diff(vm: string, from: string, to?: string, options?: TaskOptions): Promise<readonly FileChange[]>;
+}
+
+/** The network of an installation. */
+export interface NetworkApi {
+  /** What a VM reached and was refused, also of one that is stopped. Throws `vm-not-found`, `unsupported`. */
+  audit(vm: string): Promise<NetworkAudit>;
+  /** Empties that record. */
+  forget(vm: string): Promise<void>;
+  status(): Promise<NetworkStatus>;
 }
 
 /** The storage of an installation. */
@@ -213,6 +231,7 @@ export interface EmberApi extends AsyncDisposable {
   readonly kernels: KernelApi;
   readonly snapshots: SnapshotApi;
   readonly storage: StorageApi;
+  readonly network: NetworkApi;
   /** Throws `already-initialized` (before it touches anything), `storage-cannot-clone`, `host-unsupported`. */
   init(options?: InitOptions & TaskOptions): Promise<InstallationInfo>;
   /** Takes the installation off the host (mounts, sockets); the data stays, and `init` takes it up again. `purge` deletes

@@ -1,4 +1,4 @@
-import type { EmberApi, ImageApi, KernelApi, SnapshotApi, StorageApi, VmApi } from "./api.ts";
+import type { EmberApi, ImageApi, KernelApi, NetworkApi, SnapshotApi, StorageApi, VmApi } from "./api.ts";
 import { EmberError } from "./errors/ember-error.ts";
 import { Installation, type InstallationOptions } from "./installation.ts";
 import type {
@@ -31,6 +31,7 @@ export class Ember implements EmberApi {
   readonly kernels: KernelApi;
   readonly snapshots: SnapshotApi;
   readonly storage: StorageApi;
+  readonly network: NetworkApi;
   readonly #installation: Installation;
 
   private constructor(installation: Installation, program: readonly string[]) {
@@ -40,6 +41,7 @@ export class Ember implements EmberApi {
     this.kernels = kernelsOf(installation);
     this.snapshots = snapshotsOf(installation);
     this.storage = storageOf(installation);
+    this.network = networkApiOf(installation);
   }
 
   /** Opens a state folder, which need not be initialised yet. Throws `database-failed`, `permission-denied`. */
@@ -147,6 +149,15 @@ function snapshotsOf(installation: Installation): SnapshotApi {
     restore: async (...args) => (await load()).restore(...args),
     delete: async (...args) => (await load()).delete(...args),
     diff: async (...args) => (await load()).diff(...args),
+  };
+}
+
+function networkApiOf(installation: Installation): NetworkApi {
+  const load = () => import("./vm/audit.ts");
+  return {
+    audit: async (name) => (await load()).auditVm(installation, name),
+    forget: async (name) => (await load()).forgetFlows(installation, name),
+    status: async () => (await load()).networkStatus(installation),
   };
 }
 

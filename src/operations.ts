@@ -10,6 +10,7 @@ import type { Operation } from "./state/journal.ts";
 import { createOperation } from "./vm/operations/create.ts";
 import { deleteOperation } from "./vm/operations/delete.ts";
 import { forkManyOperation } from "./vm/operations/fork-many.ts";
+import { networkOperation } from "./vm/operations/network.ts";
 import { resizeOperation } from "./vm/operations/resize.ts";
 import { startOperation } from "./vm/operations/start.ts";
 import { stopOperation } from "./vm/operations/stop.ts";
@@ -22,6 +23,7 @@ export const operations: readonly Operation<Installation>[] = [
   forkManyOperation(),
   startOperation,
   stopOperation,
+  networkOperation(),
   resizeOperation(),
   deleteOperation,
   createSnapshotOperation(),

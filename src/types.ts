@@ -13,8 +13,27 @@ export interface PortMapping {
   readonly guestPort: number;
 }
 
-/** Anywhere, nowhere, or into these IPv4 networks ("10.0.0.0/8"). */
+/** A port of this host; without an address, at whichever it is published. */
+export interface HostPort {
+  readonly protocol: "tcp" | "udp";
+  readonly hostAddress?: string;
+  readonly hostPort: number;
+}
+
+/** Anywhere, nowhere, or into these networks ("10.0.0.0/8"). */
 export type EgressPolicy = "all" | "none" | readonly string[];
+
+/** A policy as users write it: the texts are those of the flags of the same names. */
+export interface PolicyOptions {
+  /** Default: "none" when something is allowed below, else "all". */
+  readonly egress?: EgressPolicy;
+  /** "HOST[:PORT]", "*.npmjs.org". */
+  readonly allowHosts?: readonly string[];
+  readonly denyHosts?: readonly string[];
+  /** "CIDR[:PORT][/tcp|udp]". */
+  readonly allowCidrs?: readonly string[];
+  readonly denyCidrs?: readonly string[];
+}
 
 /** What a rule does with what it fits. */
 export type PolicyAction = "allow" | "refuse";
@@ -66,6 +85,49 @@ export interface NetworkFlow {
   readonly lastAt: string;
 }
 
+/** What a VM reached and was refused (`net audit`). */
+export interface NetworkAudit {
+  readonly vm: string;
+  /** By name, address and port. */
+  readonly flows: readonly NetworkFlow[];
+  /** The policy that allows exactly what was reached, and refuses the rest. */
+  readonly learned: NetworkPolicy;
+}
+
+/** The network of an installation now (`net status`). */
+export interface NetworkStatus {
+  readonly driver: string;
+  /** Of the driver's own process; null where it has none, or none runs. */
+  readonly process: { readonly pid: number; readonly version: string; readonly startedAt: string } | null;
+  /** VMs that are attached. */
+  readonly vms: readonly VmNetworkStatus[];
+}
+
+export interface VmNetworkStatus {
+  readonly id: string;
+  readonly name: string;
+  /** Whether the hypervisor's frames come. */
+  readonly linked: boolean;
+  /** Connections and, without such, exchanges that the policy allowed and refused. */
+  readonly allowed: number;
+  readonly refused: number;
+  /** Frames with an address that is not the VM's, all dropped. */
+  readonly spoofed: number;
+  /** Open now. */
+  readonly connections: number;
+  readonly receivedBytes: number;
+  readonly sentBytes: number;
+}
+
+/** A secret that a VM is to have. */
+export interface SecretOptions {
+  /** Of the variable in the guest. */
+  readonly name: string;
+  readonly value: string;
+  /** "HOST[:PORT]" has no port here: TLS to any port of these hosts. */
+  readonly hosts: readonly string[];
+}
+
 /** A value that reaches only the named hosts: the guest has a placeholder in its place. */
 export interface SecretSummary {
   /** Of the variable in the guest that holds the placeholder. */
@@ -95,7 +157,9 @@ export interface VmSummary {
     readonly hostIp: string | null;
     readonly mac: string | null;
     readonly ports: readonly PortMapping[];
+    /** What `--egress` would say: the networks where they are the whole policy, else what holds without a rule. */
     readonly egress: EgressPolicy;
+    readonly policy: NetworkPolicy;
   };
   readonly pid: number | null;
   /** Only with `usage`: bytes that the disk occupies on the host, shared blocks included. */
@@ -112,11 +176,12 @@ export interface VmDetails extends VmSummary {
   readonly accelerator: string | null;
   readonly diskPath: string;
   readonly consoleLog: string;
+  readonly secrets: readonly SecretSummary[];
   /** Why the last start failed, when `status` is "failed". */
   readonly lastError: string | null;
 }
 
-export interface CreateVmOptions {
+export interface CreateVmOptions extends PolicyOptions {
   readonly name: string;
   /** Name or reference of an image; pulled when it is absent. */
   readonly image: string;
@@ -133,8 +198,7 @@ export interface CreateVmOptions {
   /** "default", "none", or a subnet (CIDR) to take the VM's addresses from. */
   readonly network?: string;
   readonly ports?: readonly PortMapping[];
-  /** Where the VM may open connections to besides its siblings. Default "all". */
-  readonly egress?: EgressPolicy;
+  readonly secrets?: readonly SecretOptions[];
   readonly environment?: Readonly<Record<string, string>>;
   /** User for `exec` and `ssh`. Default root. */
   readonly user?: string;
@@ -155,7 +219,8 @@ export interface CreateVmOptions {
   readonly ephemeral?: boolean;
 }
 
-export interface ForkVmOptions {
+/** Default policy: the source's. What is said of one replaces that as a whole. */
+export interface ForkVmOptions extends PolicyOptions {
   /** With `count`: what the forks' names begin with. */
   readonly name: string;
   /** Makes this many forks of one moment, called NAME-1, NAME-2, ...; all or none. Default: one, called NAME. */
@@ -165,8 +230,8 @@ export interface ForkVmOptions {
   readonly diskBytes?: number;
   readonly kernel?: string;
   readonly network?: string;
-  /** Default: the source's. */
-  readonly egress?: EgressPolicy;
+  /** Default: the source's, with its placeholders. */
+  readonly secrets?: readonly SecretOptions[];
   /** Default true. */
   readonly start?: boolean;
   readonly fullCopy?: boolean;
@@ -272,10 +337,13 @@ export interface TreeNode {
   readonly children: readonly TreeNode[];
 }
 
-export interface UpdateVmOptions {
+/** Sizes and kernel are changed of a stopped VM, the rest also of one that runs. */
+export interface UpdateVmOptions extends PolicyOptions {
   readonly cpus?: number;
   readonly memoryBytes?: number;
   readonly kernel?: string;
+  /** All that the VM is to have from now on; a secret that keeps its name keeps its placeholder. */
+  readonly secrets?: readonly SecretOptions[];
 }
 
 export interface StopVmOptions {
@@ -298,6 +366,8 @@ export interface VmStats {
     readonly networkReceivedBytes: number;
     readonly networkSentBytes: number;
   } | null;
+  /** What its network counts; null where nobody does. */
+  readonly network: Omit<VmNetworkStatus, "id" | "name" | "linked"> | null;
   readonly guest: {
     readonly loadAverage: number;
     readonly memoryTotalBytes: number;

@@ -27,12 +27,12 @@ export async function checkHostPorts(ports: readonly PublishedPort[]): Promise<v
       if (port.protocol === "tcp") await listenOnce(port.hostAddress, port.hostPort);
       else await bindOnce(port.hostAddress, port.hostPort);
     } catch (error) {
-      throw portError(name, port, error);
+      throw await portError(name, port, error);
     }
   }
 }
 
-function portError(name: string, port: PublishedPort, error: unknown): EmberError {
+async function portError(name: string, port: PublishedPort, error: unknown): Promise<EmberError> {
   switch (errnoCode(error)) {
     case "EACCES":
     case "EPERM":
@@ -46,11 +46,20 @@ function portError(name: string, port: PublishedPort, error: unknown): EmberErro
         cause: error,
       });
     default:
-      return new EmberError("port-taken", `port ${name} is in use on this host`, {
-        hint: "publish the guest's port at another one",
-        cause: error,
-      });
+      return await portTaken(port, error);
   }
+}
+
+/** The error that names who has the port, as far as this user can see. */
+export async function portTaken(port: PublishedPort, cause?: unknown): Promise<EmberError> {
+  const { describeOwner, portOwner } = await import("../host/port-owner.ts");
+  const owner = await portOwner(port);
+  const who = owner === undefined ? "in use on this host" : `taken by ${describeOwner(owner)}`;
+  const name = `${port.hostAddress}:${port.hostPort}/${port.protocol}`;
+  return new EmberError("port-taken", `port ${name} is ${who}`, {
+    hint: "publish the guest's port at another one",
+    cause,
+  });
 }
 
 function listenOnce(address: string, port: number): Promise<number> {

@@ -1,4 +1,5 @@
 import type { FrameLink, NicSpec, PortForward } from "../hypervisor/hypervisor.ts";
+import type { NetworkStatus } from "../types.ts";
 import type { NetworkAuthority, NetworkFlow, NetworkPolicy, NetworkSecret } from "./policy.ts";
 
 /** What the guest is told about its network at boot (see src/guest/identity.ts). */
@@ -29,9 +30,6 @@ export interface Attachment {
 
 export interface PublishedPort extends PortForward {}
 
-/** Where a VM may open connections to, besides its siblings: anywhere, nowhere, or into these networks (CIDR). */
-export type Egress = "all" | "none" | readonly string[];
-
 /** A VM's place on the network, as kept in the database. */
 export interface VmNetwork {
   readonly vmId: string;
@@ -43,8 +41,7 @@ export interface VmNetwork {
   /** The VM's own block out of the installation's subnet, CIDR. */
   readonly block: string;
   readonly ports: readonly PublishedPort[];
-  readonly egress: Egress;
-  /** What it may reach, for a driver with `capabilities.policies` "names"; says at least what `egress` says. */
+  /** What it may reach besides its siblings; nothing that the driver's `capabilities.policies` cannot hold. */
   readonly policy: NetworkPolicy;
   /** Values that requests get on their way, in place of what the guest knows. */
   readonly secrets: readonly NetworkSecret[];
@@ -158,6 +155,9 @@ export interface Network {
 
   /** As above. Post-condition: the record is empty. */
   readonly forgetFlows?: (vmId: string) => Promise<void>;
+
+  /** Only where a process of the driver's counts. Does not start it: where none runs, no VM is attached. */
+  readonly status?: () => Promise<Omit<NetworkStatus, "driver">>;
 
   /**
    * Only where a process of the driver's may be gone while VMs run. Post-condition: it runs and knows these running VMs as

@@ -131,4 +131,14 @@ export const migrations: readonly string[] = [
     UPDATE images SET last_used_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE id = OLD.image_id;
   END;
   `,
+  `
+  -- where the VM may connect to: a default and rules, in place of "all", "none" or a list of networks
+  ALTER TABLE vms ADD COLUMN policy TEXT NOT NULL DEFAULT '{"default":"allow","rules":[]}';
+  UPDATE vms SET policy = json_object('default', 'refuse', 'rules', json('[]')) WHERE egress = '"none"';
+  UPDATE vms SET policy = json_object('default', 'refuse', 'rules', json((
+      SELECT json_group_array(json_object('action', 'allow', 'cidr', value, 'port', 0, 'protocol', '',
+        'text', '--allow-cidr ' || value)) FROM json_each(vms.egress))))
+    WHERE egress NOT IN ('"all"', '"none"');
+  ALTER TABLE vms DROP COLUMN egress;
+  `,
 ];

@@ -1,6 +1,6 @@
 import { EmberError } from "../errors/ember-error.ts";
-import type { AgentEndpoint, Egress } from "../network/network.ts";
-import type { PortMapping } from "../types.ts";
+import type { AgentEndpoint } from "../network/network.ts";
+import type { NetworkPolicy, PolicyAction, PolicyRule, PortMapping } from "../types.ts";
 
 /** Readers of the JSON columns that hold network facts. */
 
@@ -37,13 +37,24 @@ export function parseAgentEndpoint(value: unknown): AgentEndpoint {
   throw unexpected("agent");
 }
 
-export function parseEgress(value: unknown): Egress {
-  if (value === "all" || value === "none") return value;
-  if (!Array.isArray(value)) throw unexpected("egress");
-  return value.map((item: unknown) => {
-    if (typeof item !== "string") throw unexpected("egress");
-    return item;
-  });
+export function parsePolicy(value: unknown): NetworkPolicy {
+  const policy = fields(value, "policy");
+  const { default: otherwise, rules } = policy;
+  if (!isAction(otherwise) || !Array.isArray(rules)) throw unexpected("policy");
+  return { default: otherwise, rules: rules.map(parseRule) };
+}
+
+function parseRule(value: unknown): PolicyRule {
+  const { action, host, cidr, port, protocol, text } = fields(value, "policy");
+  if (!isAction(action) || typeof port !== "number" || typeof text !== "string") throw unexpected("policy");
+  if (typeof host === "string") return { action, host, port, text };
+  const known = protocol === "" || protocol === "tcp" || protocol === "udp";
+  if (typeof cidr !== "string" || !known) throw unexpected("policy");
+  return { action, cidr, port, protocol, text };
+}
+
+function isAction(value: unknown): value is PolicyAction {
+  return value === "allow" || value === "refuse";
 }
 
 function fields(value: unknown, column: string): Readonly<Record<string, unknown>> {

@@ -1,11 +1,11 @@
 import { EmberError } from "../errors/ember-error.ts";
 import type { ProcessIdentity } from "../host/process-identity.ts";
 import type { Accelerator } from "../hypervisor/hypervisor.ts";
-import type { AgentEndpoint, Egress } from "../network/network.ts";
-import type { PortMapping, VmStatus } from "../types.ts";
+import type { AgentEndpoint } from "../network/network.ts";
+import type { NetworkPolicy, PortMapping, VmStatus } from "../types.ts";
 import type { Database, Row } from "./database.ts";
 import { integer, integerOrNull, json, oneOf, stringList, stringMap, text, textOrNull } from "./row.ts";
-import { parseAgentEndpoint, parseEgress, parsePorts } from "./stored-network.ts";
+import { parseAgentEndpoint, parsePolicy, parsePorts } from "./stored-network.ts";
 
 /** A VM as the database keeps it. `runtime` is there exactly while its hypervisor was last seen alive. */
 export interface VmRecord {
@@ -25,7 +25,7 @@ export interface VmRecord {
   readonly blockBase: number;
   readonly blockPrefix: number;
   readonly ports: readonly PortMapping[];
-  readonly egress: Egress;
+  readonly policy: NetworkPolicy;
   readonly command: readonly string[];
   readonly runCommand: boolean;
   readonly onExit: "stay" | "poweroff";
@@ -56,7 +56,7 @@ export function insertVm(db: Database, vm: VmRecord): void {
     db.run(
       `INSERT INTO vms (id, name, visible, status, image_id, image_name, cpus, memory_bytes, disk_bytes, kernel,
          boot_arguments, network_mode, mac, block_base, block_prefix, ports, command, run_command, on_exit,
-         environment, user, authorized_keys, host_key, host_public_key, forked_from, created_at, egress)
+         environment, user, authorized_keys, host_key, host_public_key, forked_from, created_at, policy)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       vm.id,
       vm.name,
@@ -84,7 +84,7 @@ export function insertVm(db: Database, vm: VmRecord): void {
       vm.hostPublicKey,
       vm.forkedFrom,
       vm.createdAt,
-      JSON.stringify(vm.egress),
+      JSON.stringify(vm.policy),
     );
   });
 }
@@ -187,6 +187,15 @@ export function setVmBlock(
   );
 }
 
+export function setVmNetwork(db: Database, id: string, to: Pick<VmRecord, "ports" | "policy">): void {
+  db.run(
+    "UPDATE vms SET ports = ?, policy = ? WHERE id = ?",
+    JSON.stringify(to.ports),
+    JSON.stringify(to.policy),
+    id,
+  );
+}
+
 export function setVmDiskBytes(db: Database, id: string, diskBytes: number): void {
   db.run("UPDATE vms SET disk_bytes = ? WHERE id = ?", diskBytes, id);
 }
@@ -244,7 +253,7 @@ function toVm(row: Row): VmRecord {
     blockBase: integer(row, "block_base"),
     blockPrefix: integer(row, "block_prefix"),
     ports: parsePorts(json(row, "ports")),
-    egress: parseEgress(json(row, "egress")),
+    policy: parsePolicy(json(row, "policy")),
     command: stringList(row, "command"),
     runCommand: integer(row, "run_command") === 1,
     onExit: oneOf(row, "on_exit", ["stay", "poweroff"]),

@@ -39,7 +39,7 @@ function record(name: string, blockBase: number): VmRecord {
     blockBase,
     blockPrefix: 29,
     ports: [],
-    egress: "all",
+    policy: { default: "allow", rules: [] },
     command: [],
     runCommand: true,
     onExit: "stay",

@@ -3,16 +3,18 @@ import { makeKeyPair } from "../guest/keys.ts";
 import { ensureImage } from "../image/ensure.ts";
 import { type Installation, newId } from "../installation.ts";
 import { ensureKernel } from "../kernel/ensure.ts";
+import { openPolicy } from "../policy/describe.ts";
 import type { OperationData } from "../state/journal.ts";
 import { findVm, type VmRecord } from "../state/vms.ts";
 import type { CreateVmOptions, TaskOptions } from "../types.ts";
 import { checkSubnet, macFor } from "./addresses.ts";
 import { recordBootFailure } from "./boot.ts";
-import { checkEgress } from "./egress.ts";
 import { checkResources, defaultCpus, defaultMemoryBytes, diskSizeFor } from "./limits.ts";
 import { checkVmName } from "./names.ts";
 import { createOperation, type NewVm } from "./operations/create.ts";
+import { choosePolicy, refuseSecrets } from "./policy.ts";
 import { checkPorts } from "./ports.ts";
+import { newSecrets, type StoredSecrets } from "./secrets.ts";
 import { tellSiblings } from "./siblings.ts";
 
 /** Makes a VM from an image, pulling image and kernel as needed, and starts it unless `start` is false. */
@@ -25,7 +27,11 @@ export async function createVm(
   const sizes = { cpus: options.cpus ?? defaultCpus, memoryBytes: options.memoryBytes ?? defaultMemoryBytes };
   checkResources(sizes, (await installation.hypervisor()).capabilities());
   const network = await placeOnNetwork(installation, options.network);
-  const egress = checkEgress(options.egress ?? "all", network.networkMode);
+  const mode = network.networkMode;
+  const driver = await installation.network();
+  const policy = choosePolicy(options, { mode, network: driver, present: openPolicy }, installation.notice);
+  refuseSecrets(options.secrets ?? [], mode, driver);
+  const secrets = newSecrets(name, options.secrets ?? [], undefined);
   const ports = checkPorts(options.ports ?? [], network.networkMode);
   const image = await ensureImage(installation, options.image, options);
   const diskBytes = diskSizeFor(options.diskBytes, image.diskBytes);
@@ -41,7 +47,7 @@ export async function createVm(
     kernel,
     bootArguments: checkBootArguments(options.bootArguments ?? ""),
     ports,
-    egress,
+    policy,
     command: options.command ?? [],
     runCommand: options.runCommand ?? true,
     onExit: options.onExit ?? "stay",
@@ -50,7 +56,17 @@ export async function createVm(
     authorizedKeys: options.authorizedKeys ?? [],
     forkedFrom: null,
   };
-  return await make(installation, vm, {}, options, [`vm:${name}`, `image:${image.name}`]);
+  return await make(installation, vm, {}, { ...options, stored: secrets }, [
+    `vm:${name}`,
+    `image:${image.name}`,
+  ]);
+}
+
+interface MakeOptions {
+  readonly start?: boolean;
+  readonly fullCopy?: boolean;
+  /** The new VM's secrets. */
+  readonly stored?: StoredSecrets | undefined;
 }
 
 /** Runs the operation that makes `vm`, and returns it. */
@@ -58,7 +74,7 @@ export async function make(
   installation: Installation,
   vm: NewVm,
   data: OperationData,
-  options: { readonly start?: boolean; readonly fullCopy?: boolean } & TaskOptions,
+  options: MakeOptions & TaskOptions,
   leases: readonly string[],
 ): Promise<VmRecord> {
   const complete: OperationData = {
@@ -76,7 +92,7 @@ export async function make(
     async () => {
       try {
         await installation.journal.execute(
-          createOperation(vm),
+          createOperation(vm, options.stored),
           subjects,
           installation,
           complete,

@@ -1,16 +1,17 @@
 import { EmberError } from "../errors/ember-error.ts";
 import { type Installation, newId } from "../installation.ts";
 import { ensureKernel } from "../kernel/ensure.ts";
-import type { Egress } from "../network/network.ts";
+import { openPolicy } from "../policy/describe.ts";
 import { getVm, type VmRecord } from "../state/vms.ts";
 import type { ForkVmOptions, TaskOptions } from "../types.ts";
 import { make, newIdentity, placeOnNetwork, refuseTaken } from "./create.ts";
-import { checkEgress } from "./egress.ts";
 import { startVm } from "./lifecycle.ts";
 import { checkResources, diskSizeFor } from "./limits.ts";
 import { checkVmName } from "./names.ts";
 import type { NewVm } from "./operations/create.ts";
 import { forkManyOperation } from "./operations/fork-many.ts";
+import { choosePolicy, refuseSecrets } from "./policy.ts";
+import { newSecrets, readSecrets, type StoredSecrets } from "./secrets.ts";
 import { tellSiblings } from "./siblings.ts";
 
 const mostForks = 1000;
@@ -28,14 +29,18 @@ export async function forkVm(
   const source = getVm(installation.db, sourceName);
   for (const name of names) refuseTaken(installation, name);
   const like = await forkOf(installation, source, options);
+  const stored = secretsOf(installation, source, options);
   const vms = names.map((name): NewVm => ({ ...like, ...newIdentity(name), name }));
   const [first] = vms;
   if (first === undefined) throw new EmberError("internal", "no fork was asked for");
   if (options.count === undefined) {
     const data = { sourceId: source.id, sourceName };
-    return await make(installation, first, data, options, [`vm:${first.name}`, `vm:${sourceName}`]);
+    return await make(installation, first, data, { ...options, stored }, [
+      `vm:${first.name}`,
+      `vm:${sourceName}`,
+    ]);
   }
-  await makeMany(installation, source, vms, options);
+  await makeMany(installation, source, vms, stored, options);
   await tellSiblings(installation, options);
   if (options.start ?? true) await startAll(installation, names, options);
   return getVm(installation.db, first.name);
@@ -64,11 +69,16 @@ async function forkOf(
     options.kernel === undefined ? source.kernel : await ensureKernel(installation, options.kernel, options);
   const network = options.network ?? (source.networkMode === "none" ? "none" : undefined);
   const place = await placeOnNetwork(installation, network);
+  const mode = place.networkMode;
+  const driver = await installation.network();
+  const present = mode === "none" ? openPolicy : source.policy;
+  const policy = choosePolicy(options, { mode, network: driver, present }, installation.notice);
+  refuseSecrets(options.secrets ?? [], mode, driver);
   return {
     ...source,
     ...sizes,
     ...place,
-    egress: egressOf(options.egress, source, place.networkMode),
+    policy,
     diskBytes: diskSizeFor(options.diskBytes ?? source.diskBytes, source.diskBytes),
     kernel,
     ports: [], // the source has them
@@ -76,15 +86,21 @@ async function forkOf(
   };
 }
 
-/** A fork without a network has nothing that the source's policy could limit. */
-function egressOf(asked: Egress | undefined, source: VmRecord, mode: "default" | "none"): Egress {
-  return asked === undefined && mode === "none" ? "all" : checkEgress(asked ?? source.egress, mode);
+/** The source's, whose placeholders are on its disk; or those that the options give in their place. */
+function secretsOf(
+  installation: Installation,
+  source: VmRecord,
+  { secrets }: ForkVmOptions,
+): StoredSecrets | undefined {
+  const present = readSecrets(installation, source.id);
+  return secrets === undefined ? present : newSecrets(source.name, secrets, present);
 }
 
 async function makeMany(
   installation: Installation,
   source: VmRecord,
   vms: readonly NewVm[],
+  stored: StoredSecrets | undefined,
   options: ForkVmOptions & TaskOptions,
 ): Promise<void> {
   const subjects = vms.map((vm) => `vm:${vm.name}`);
@@ -100,7 +116,7 @@ async function makeMany(
     [`vm:${source.name}`, ...subjects],
     `ember vm fork ${source.name}`,
     async () => {
-      const operation = forkManyOperation(vms, options.onProgress);
+      const operation = forkManyOperation({ vms, stored }, options.onProgress);
       await installation.journal.execute(operation, subjects, installation, data, signal);
     },
     { signal },

@@ -13,6 +13,7 @@ export function identityOf(
   capabilities: HypervisorCapabilities,
   clientPublicKey: string,
   siblings: readonly { readonly name: string; readonly address: string }[],
+  placeholders: Readonly<Record<string, string>> = {},
 ): GuestIdentity {
   const network = hasInterface(nic) ? guest : null;
   // As Debian does for a machine without an address of its own.
@@ -34,7 +35,7 @@ export function identityOf(
       mode: "auto",
       argv: commandOf(vm, image),
       explicit: vm.command.length > 0,
-      env: mergeEnvironment(image.environment, vm.environment),
+      env: mergeEnvironment(image.environment, { ...vm.environment, ...placeholders }),
       user: image.user,
       workdir: image.workdir,
       stopSignal: image.stopSignal,

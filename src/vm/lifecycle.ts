@@ -5,7 +5,7 @@ import type { Installation } from "../installation.ts";
 import { ensureKernel } from "../kernel/ensure.ts";
 import { recordEvent } from "../state/events.ts";
 import { getVm, setVmSizes, setVmStatus, type VmRecord } from "../state/vms.ts";
-import type { StopVmOptions, TaskOptions, UpdateVmOptions } from "../types.ts";
+import type { HostPort, PortMapping, StopVmOptions, TaskOptions, UpdateVmOptions } from "../types.ts";
 import { withAgent } from "./agent.ts";
 import { recordBootFailure } from "./boot.ts";
 import { checkResources } from "./limits.ts";
@@ -102,7 +102,12 @@ export async function updateVm(
   options: UpdateVmOptions,
 ): Promise<void> {
   await changing(installation, name, "update", {}, async (vm) => {
-    requireHalted(vm, "changing it");
+    const { networkChangeOf, changeNetwork } = await import("./network-change.ts");
+    const resized = [options.cpus, options.memoryBytes, options.kernel].some((each) => each !== undefined);
+    if (resized) requireHalted(vm, "changing its processors, memory or kernel");
+    const change = await networkChangeOf(installation, vm, options);
+    if (change !== undefined) await changeNetwork(installation, vm, change, "vm.policy-changed");
+    if (!resized) return;
     const sizes = { cpus: options.cpus ?? vm.cpus, memoryBytes: options.memoryBytes ?? vm.memoryBytes };
     checkResources(sizes, (await installation.hypervisor()).capabilities());
     const kernel =
@@ -112,16 +117,36 @@ export async function updateVm(
   });
 }
 
+/** What the VM publishes from then on: those ports besides what it has. */
+export async function publishVm(
+  installation: Installation,
+  name: string,
+  ports: readonly PortMapping[],
+): Promise<readonly PortMapping[]> {
+  const { publishPorts } = await import("./publish.ts");
+  return await changing(installation, name, "publish", {}, (vm) => publishPorts(installation, vm, ports));
+}
+
+/** What the VM publishes from then on: all but those ports. */
+export async function unpublishVm(
+  installation: Installation,
+  name: string,
+  ports: readonly HostPort[],
+): Promise<readonly PortMapping[]> {
+  const { unpublishPorts } = await import("./publish.ts");
+  return await changing(installation, name, "unpublish", {}, (vm) => unpublishPorts(installation, vm, ports));
+}
+
 /** Runs `body` on the VM as it is now, while this process alone may change it. */
-async function changing(
+async function changing<T>(
   installation: Installation,
   name: string,
   verb: string,
   options: { readonly signal?: AbortSignal },
-  body: (vm: VmRecord) => Promise<void>,
-): Promise<void> {
+  body: (vm: VmRecord) => Promise<T>,
+): Promise<T> {
   getVm(installation.db, name); // an unknown name is refused before anything is waited for
-  await installation.holding(
+  return await installation.holding(
     [`vm:${name}`],
     `ember vm ${verb} ${name}`,
     () => body(getVm(installation.db, name)),

@@ -1,9 +1,11 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EmberError } from "../errors/ember-error.ts";
 import type { Installation } from "../installation.ts";
 import { formatAddress4 } from "../network/ipv4.ts";
 import { getVm, listVms, type VmRecord } from "../state/vms.ts";
-import type { VmDetails, VmStats, VmSummary } from "../types.ts";
+import type { SecretSummary, VmDetails, VmNetworkStatus, VmStats, VmSummary } from "../types.ts";
 import { withAgent } from "./agent.ts";
 import { machineOf, statusOf } from "./status.ts";
 import { toDetails, toSummary, type ViewContext } from "./view.ts";
@@ -33,9 +35,17 @@ export async function inspectVm(installation: Installation, name: string): Promi
   const details = toDetails(vm, context, {
     diskPath: (await installation.storageDriver()).locate({ vmId: vm.id }).path,
     folder: installation.paths.vmFolder(vm.id),
+    secrets: await secretsOf(installation, vm.id),
   });
   const guestIp = await seenAddress(installation, vm);
   return guestIp === undefined ? details : { ...details, network: { ...details.network, guestIp } };
+}
+
+/** Names and hosts only. Most VMs have none, and then nothing is loaded for that. */
+async function secretsOf(installation: Installation, vmId: string): Promise<readonly SecretSummary[]> {
+  if (!existsSync(join(installation.paths.vmFolder(vmId), "secrets.json"))) return [];
+  const { readSecrets } = await import("./secrets.ts");
+  return (readSecrets(installation, vmId)?.secrets ?? []).map(({ name, hosts }) => ({ name, hosts }));
 }
 
 /**
@@ -115,12 +125,19 @@ const metricsLimitMs = 5000;
 export async function vmStats(installation: Installation, names: readonly string[] = []): Promise<VmStats[]> {
   const vms =
     names.length === 0 ? listVms(installation.db) : names.map((name) => getVm(installation.db, name));
-  return await Promise.all(vms.map((vm) => statsOf(installation, vm)));
+  const counted = vms.length === 0 ? [] : ((await (await installation.network()).status?.())?.vms ?? []);
+  const counts = new Map(counted.map((each) => [each.id, each]));
+  return await Promise.all(vms.map((vm) => statsOf(installation, vm, counts.get(vm.id))));
 }
 
-async function statsOf(installation: Installation, vm: VmRecord): Promise<VmStats> {
+async function statsOf(
+  installation: Installation,
+  vm: VmRecord,
+  counted: VmNetworkStatus | undefined,
+): Promise<VmStats> {
   const status = statusOf(vm);
-  const nothing = { name: vm.name, status, cpuSeconds: null, hostMemoryBytes: null, io: null, guest: null };
+  const unknown = { cpuSeconds: null, hostMemoryBytes: null, io: null, network: null, guest: null };
+  const nothing = { name: vm.name, status, ...unknown };
   if (vm.runtime === null || (status !== "running" && status !== "paused")) return nothing;
   const hypervisor = await installation.hypervisor();
   const usage = await hypervisor.usage(machineOf(installation, vm, vm.runtime));
@@ -129,8 +146,14 @@ async function statsOf(installation: Installation, vm: VmRecord): Promise<VmStat
     cpuSeconds: usage?.cpuSeconds ?? null,
     hostMemoryBytes: usage?.residentBytes ?? null,
     io: usage?.io ?? null,
+    network: counted === undefined ? null : countsOf(counted),
     guest: status === "running" ? await guestMetrics(installation, vm) : null,
   };
+}
+
+function countsOf(counted: VmNetworkStatus): VmStats["network"] {
+  const { allowed, refused, spoofed, connections, receivedBytes, sentBytes } = counted;
+  return { allowed, refused, spoofed, connections, receivedBytes, sentBytes };
 }
 
 async function guestMetrics(installation: Installation, vm: VmRecord): Promise<VmStats["guest"]> {

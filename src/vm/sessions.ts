@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { CopyOptions, Forwarding } from "../api.ts";
 import type { AgentChannel } from "../guest/channel.ts";
@@ -17,7 +17,21 @@ export async function execIn(
   options: ExecOptions = {},
 ): Promise<ExecResult> {
   const { execInGuest } = await import("../guest/exec.ts");
-  return await session(installation, name, options, (agent) => execInGuest(agent, command, options));
+  const complete = await withPlaceholders(installation, name, options);
+  return await session(installation, name, options, (agent) => execInGuest(agent, command, complete));
+}
+
+/** The guest has those that the VM had when it started; so a session gets those that it has now. */
+async function withPlaceholders(
+  installation: Installation,
+  name: string,
+  options: ExecOptions,
+): Promise<ExecOptions> {
+  const { id } = getVm(installation.db, name);
+  if (!existsSync(join(installation.paths.vmFolder(id), "secrets.json"))) return options;
+  const { placeholdersOf, readSecrets } = await import("./secrets.ts");
+  const environment = { ...placeholdersOf(readSecrets(installation, id)), ...options.environment };
+  return { ...options, environment };
 }
 
 export async function shellIn(
@@ -27,7 +41,8 @@ export async function shellIn(
   options: ExecOptions = {},
 ): Promise<ExecResult> {
   const { shellInGuest } = await import("../guest/shell.ts");
-  return await session(installation, name, options, (agent) => shellInGuest(agent, commandLine, options));
+  const complete = await withPlaceholders(installation, name, options);
+  return await session(installation, name, options, (agent) => shellInGuest(agent, commandLine, complete));
 }
 
 export async function copyIntoGuest(

@@ -107,7 +107,7 @@ function addVm(name: string, changes: Partial<VmRecord> = {}): VmRecord {
     blockBase: 10 * 2 ** 24 + 100 * 2 ** 16 + lastBlock,
     blockPrefix: 29,
     ports: [],
-    egress: "all",
+    policy: { default: "allow", rules: [] },
     command: [],
     runCommand: true,
     onExit: "stay",

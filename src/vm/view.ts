@@ -2,8 +2,9 @@ import { join } from "node:path";
 import { gatewayAddressOf, guestAddressOf } from "../network/addressing.ts";
 import { formatAddress4 } from "../network/ipv4.ts";
 import type { NetworkCapabilities } from "../network/network.ts";
+import { egressOf } from "../policy/describe.ts";
 import type { VmRecord } from "../state/vms.ts";
-import type { VmDetails, VmSummary } from "../types.ts";
+import type { SecretSummary, VmDetails, VmSummary } from "../types.ts";
 import { statusOf } from "./status.ts";
 
 /** What the summaries of all VMs have in common; read once for a whole list. */
@@ -36,7 +37,8 @@ export function toSummary(vm: VmRecord, context: ViewContext): VmSummary {
       hostIp: formatAddress4(gatewayAddressOf(context.addressing, vm.blockBase)),
       mac: vm.mac,
       ports: vm.ports,
-      egress: vm.egress,
+      egress: egressOf(vm.policy),
+      policy: vm.policy,
     },
     pid: status === "running" || status === "paused" ? (vm.runtime?.process.pid ?? null) : null,
   };
@@ -45,7 +47,7 @@ export function toSummary(vm: VmRecord, context: ViewContext): VmSummary {
 export function toDetails(
   vm: VmRecord,
   context: ViewContext,
-  places: { diskPath: string; folder: string },
+  places: { diskPath: string; folder: string; secrets: readonly SecretSummary[] },
 ): VmDetails {
   return {
     ...toSummary(vm, context),
@@ -57,6 +59,7 @@ export function toDetails(
     accelerator: vm.runtime?.accelerator ?? null,
     diskPath: places.diskPath,
     consoleLog: join(places.folder, "console.log"),
+    secrets: places.secrets,
     lastError: vm.lastError,
   };
 }

@@ -35,6 +35,8 @@ export function createVmApi(installation: Installation, program: readonly string
       (await resize()).resizeVm(installation, name, diskBytes, options),
     tree: async () => (await import("./tree.ts")).vmTree(installation),
     update: async (name, options) => (await lifecycle()).updateVm(installation, name, options),
+    publish: async (name, ports) => (await lifecycle()).publishVm(installation, name, ports),
+    unpublish: async (name, ports) => (await lifecycle()).unpublishVm(installation, name, ports),
     wait: (name, state, options) => observe.waitForVm(installation, name, state, options),
     stats: (names) => observe.vmStats(installation, names),
     async *logs(name, options) {

@@ -5,7 +5,14 @@ import { createServer } from "node:net";
 import { gatewayAddressOf, guestAddressOf } from "../../src/network/addressing.ts";
 import { formatAddress4, formatNetwork4, parseNetwork4, sizeOf } from "../../src/network/ipv4.ts";
 import type { Network, PublishedPort, VmNetwork } from "../../src/network/network.ts";
-import { policyOfEgress } from "../../src/network/policy.ts";
+import { openPolicy } from "../../src/policy/describe.ts";
+import { composePolicy } from "../../src/policy/policy.ts";
+import type { NetworkPolicy, PolicyOptions } from "../../src/types.ts";
+
+/** The policy that the options describe. */
+export function policyOf(options: PolicyOptions): NetworkPolicy {
+  return composePolicy(options) ?? openPolicy;
+}
 
 /** A VM with the second block of a subnet. `changes` replace parts. */
 export function vmOn(network: Network, changes: Partial<VmNetwork> = {}): VmNetwork {
@@ -19,8 +26,7 @@ export function vmOn(network: Network, changes: Partial<VmNetwork> = {}): VmNetw
     mac: "52:54:00:aa:bb:cc",
     block,
     ports: [],
-    egress: "all",
-    policy: policyOfEgress(changes.egress ?? "all"),
+    policy: { default: "allow", rules: [] },
     secrets: [],
     authority: null,
     ...changes,

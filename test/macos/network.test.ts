@@ -6,7 +6,7 @@ import { explainSkopeo } from "../../src/image/skopeo/failure.ts";
 import { parseNetwork4 } from "../../src/network/ipv4.ts";
 import { networkContext } from "../../src/network/testing/context.ts";
 import { createVmnet } from "../../src/network/vmnet/driver.ts";
-import { networkContract, vmOn } from "../contract/network.ts";
+import { networkContract, policyOf, vmOn } from "../contract/network.ts";
 
 setToolEnvironment(process.env);
 
@@ -75,9 +75,13 @@ test("'no route to host' on the local network is told with where macOS allows it
 test("a VM without a way out has no interface, but its ports", async () => {
   const network = create();
   const port = { protocol: "tcp", hostAddress: "127.0.0.1", hostPort: 28_083, guestPort: 80 } as const;
-  const { nic } = await network.attach(vmOn(network, { egress: "none", ports: [port] }));
+  const { nic } = await network.attach(
+    vmOn(network, { policy: policyOf({ egress: "none" }), ports: [port] }),
+  );
   expect(nic).toMatchObject({ kind: "vmnet", isolated: true, forwards: [port] });
-  await expect(network.attach(vmOn(network, { egress: ["10.0.0.0/8"] }))).rejects.toMatchObject({
+  await expect(
+    network.attach(vmOn(network, { policy: policyOf({ egress: ["10.0.0.0/8"] }) })),
+  ).rejects.toMatchObject({
     code: "unsupported",
   });
 });

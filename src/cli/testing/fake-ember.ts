@@ -3,12 +3,14 @@ import type {
   Forwarding,
   ImageApi,
   KernelApi,
+  NetworkApi,
   SnapshotApi,
   StorageApi,
   VmApi,
   VmHandle,
 } from "../../api.ts";
 import { EmberError } from "../../errors/ember-error.ts";
+import { sampleAudit, sampleNetworkStatus } from "./network-samples.ts";
 import { sampleEvent, sampleImage, sampleInfo, sampleKernel, sampleStats, sampleVm } from "./samples.ts";
 import {
   sampleChanges,
@@ -23,7 +25,7 @@ export interface Call {
   readonly args: readonly unknown[];
 }
 
-type Parts = "vms" | "images" | "kernels" | "snapshots" | "storage";
+type Parts = "network" | "vms" | "images" | "kernels" | "snapshots" | "storage";
 
 export interface FakeParts {
   readonly vms?: Partial<VmApi>;
@@ -31,6 +33,7 @@ export interface FakeParts {
   readonly kernels?: Partial<KernelApi>;
   readonly snapshots?: Partial<SnapshotApi>;
   readonly storage?: Partial<StorageApi>;
+  readonly network?: Partial<NetworkApi>;
   readonly installation?: Partial<Omit<EmberApi, Parts>>;
 }
 
@@ -56,6 +59,7 @@ export function fakeEmber(parts: FakeParts = {}): { ember: EmberApi; calls: Call
     images: recorded("images.", { ...fakeImages, ...parts.images }),
     kernels: recorded("kernels.", { ...fakeKernels, ...parts.kernels }),
     snapshots: recorded("snapshots.", { ...fakeSnapshots, ...parts.snapshots }),
+    network: recorded("network.", { ...fakeNetwork, ...parts.network }),
     storage: recorded("storage.", { ...fakeStorage, ...parts.storage }),
   };
   return { ember: recorded("", ember), calls };
@@ -102,6 +106,8 @@ function fakeVms(handle: (name: string) => VmHandle): VmApi {
     resize: nothing,
     tree: async () => [sampleTree],
     update: nothing,
+    publish: async (_name, ports) => ports,
+    unpublish: async () => [],
     wait: nothing,
     stats: async () => [sampleStats()],
     async *logs() {
@@ -166,6 +172,12 @@ const fakeStorage: StorageApi = {
     { vm: "web", trimmed: true, trimmedBytes: 3 * 1024 ** 2 },
     { vm: "db", trimmed: false, trimmedBytes: 0 },
   ],
+};
+
+const fakeNetwork: NetworkApi = {
+  audit: async (vm) => sampleAudit(vm),
+  forget: nothing,
+  status: async () => sampleNetworkStatus,
 };
 
 const fakeInstallation: Omit<EmberApi, Parts> = {

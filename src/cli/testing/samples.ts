@@ -29,6 +29,7 @@ export const sampleVm = (changes: Partial<VmDetails> = {}): VmDetails => ({
     hostIp: "10.100.0.1",
     mac: "02:00:00:00:00:01",
     egress: "all",
+    policy: { default: "allow", rules: [] },
     ports: [{ protocol: "tcp", hostAddress: "127.0.0.1", hostPort: 8080, guestPort: 80 }],
   },
   pid: 4242,
@@ -40,6 +41,7 @@ export const sampleVm = (changes: Partial<VmDetails> = {}): VmDetails => ({
   accelerator: "tcg",
   diskPath: "/state/vms/web/disk.raw",
   consoleLog: "/state/vms/web/console.log",
+  secrets: [],
   lastError: null,
   ...changes,
 });
@@ -87,6 +89,7 @@ export const sampleStats = (changes: Partial<VmStats> = {}): VmStats => ({
   cpuSeconds: 12.34,
   hostMemoryBytes: 300 * 1024 ** 2,
   io: null,
+  network: null,
   guest: {
     loadAverage: 0.5,
     memoryTotalBytes: 512 * 1024 ** 2,

@@ -71,7 +71,7 @@ export class Workshop implements Disposable {
       blockBase: Number.parseInt(vmId.slice(0, 8), 16),
       blockPrefix: 30,
       ports: [],
-      egress: "all",
+      policy: { default: "allow", rules: [] },
       command: [],
       runCommand: true,
       onExit: "stay",

@@ -49,7 +49,7 @@ export async function makeTap(tap: TapDevice): Promise<void> {
     // Until somebody opens it, nothing leaves by it.
     writeSetting(`net/ipv6/conf/${name}/disable_ipv6`, "1");
     writeSetting(`net/ipv4/conf/${name}/forwarding`, "1");
-    if (tap.loopback) writeSetting(`net/ipv4/conf/${name}/route_localnet`, "1");
+    if (tap.loopback) allowLoopback(name);
   } catch (error) {
     await deleteInterface(name);
     throw error;
@@ -59,6 +59,11 @@ export async function makeTap(tap: TapDevice): Promise<void> {
 /** Post-condition: there is no TAP of that name; what else has the name stays. Idempotent. */
 export async function removeTap(name: string): Promise<void> {
   if (hasInterface(name) && (await tapState(name)) !== "other") await deleteInterface(name);
+}
+
+/** Post-condition: packets of the host's loopback may leave by the TAP. */
+export function allowLoopback(name: string): void {
+  writeSetting(`net/ipv4/conf/${name}/route_localnet`, "1");
 }
 
 function tapInUse(name: string, cause?: unknown): EmberError {

@@ -14,6 +14,8 @@ import type {
   VmNetwork,
 } from "../network.ts";
 import { type NetworkNames, networkNames } from "./names.ts";
+import { policyRules } from "./policy-rules.ts";
+import type { GuestRules } from "./ruleset.ts";
 
 // The block's addresses: .0 the network, .1 the TAP on the host, .2 the guest, .3 broadcast.
 const offsets = { gateway: 1, guest: 2 };
@@ -44,6 +46,8 @@ export function createTapNetwork(context: NetworkContext): Network {
       return findClash(subnet, names.prefix, hostRoutes(), await otherSubnets(names));
     },
     attach: (vm) => attach(context, names, vm),
+    publish: (vm) => change(context, names, vm),
+    applyPolicy: (vm) => change(context, names, vm),
     detach: async (vmId) => {
       const { removeGuest } = await import("./firewall.ts");
       const { removeTap } = await import("./device.ts");
@@ -83,35 +87,49 @@ async function probe(names: NetworkNames): Promise<NetworkProbe> {
   };
 }
 
-async function attach(context: NetworkContext, names: NetworkNames, vm: VmNetwork): Promise<Attachment> {
-  const block = parseNetwork4(vm.block);
-  if (sizeOf(block.prefix) < 2 ** (32 - capabilities.blockPrefix))
-    throw new EmberError("internal", `the block ${vm.block} is too small for a VM`);
+/** What the firewall must know of the VM; its block is wide enough. */
+async function guestOf(context: NetworkContext, names: NetworkNames, vm: VmNetwork): Promise<GuestRules> {
+  const { base } = parseNetwork4(vm.block);
   const { upstreamResolvers } = await import("./host-network.ts");
-  const { enableForwarding, freeName, makeTap } = await import("./device.ts");
-  const { refusePublished } = await import("./others.ts");
-  const { addGuest, removeGuest } = await import("./firewall.ts");
-  const { deleteInterface } = await import("../../host/ip.ts");
-  const { checkHostPorts } = await import("../host-ports.ts");
-  const connected = vm.mode === "default";
-  const ports = connected ? vm.ports : [];
-  findTool("nft");
-  await checkHostPorts(ports);
-  const tap = names.tap(vm.vmId);
-  const gateway = formatAddress4(block.base + offsets.gateway);
-  const address = formatAddress4(block.base + offsets.guest);
   const resolvers = upstreamResolvers();
   if (resolvers.fallback)
     context.notice(
       `guests use public resolvers (${resolvers.addresses.join(", ")}): this host names none they could reach`,
     );
-  const loopback = ports.some(
-    ({ hostAddress }) => hostAddress.startsWith("127.") || hostAddress === "0.0.0.0",
-  );
-  const guest = { tap, address, connected, egress: vm.egress, resolvers: resolvers.addresses, ports };
+  const connected = vm.mode === "default";
+  return {
+    tap: names.tap(vm.vmId),
+    address: formatAddress4(base + offsets.guest),
+    connected,
+    policy: vm.policy,
+    resolvers: resolvers.addresses,
+    ports: connected ? vm.ports : [],
+  };
+}
+
+function leavesByLoopback({ ports }: GuestRules): boolean {
+  return ports.some(({ hostAddress }) => hostAddress.startsWith("127.") || hostAddress === "0.0.0.0");
+}
+
+async function attach(context: NetworkContext, names: NetworkNames, vm: VmNetwork): Promise<Attachment> {
+  const block = parseNetwork4(vm.block);
+  if (sizeOf(block.prefix) < 2 ** (32 - capabilities.blockPrefix))
+    throw new EmberError("internal", `the block ${vm.block} is too small for a VM`);
+  const { enableForwarding, freeName, makeTap } = await import("./device.ts");
+  const { refusePublished } = await import("./others.ts");
+  const { addGuest, removeGuest } = await import("./firewall.ts");
+  const { deleteInterface } = await import("../../host/ip.ts");
+  const { checkHostPorts } = await import("../host-ports.ts");
+  const guest = await guestOf(context, names, vm);
+  const { tap, address, connected, resolvers } = guest;
+  policyRules(guest.policy, resolvers); // refuses what it cannot hold before anything is changed
+  findTool("nft");
+  await checkHostPorts(guest.ports);
+  const gateway = formatAddress4(block.base + offsets.gateway);
   await refusePublished(names, guest);
   await freeName(tap);
   // Nobody sends anything yet: the hypervisor starts when the rules hold.
+  const loopback = leavesByLoopback(guest);
   const device = makeTap({ name: tap, address: `${gateway}/${block.prefix}`, userId: vm.userId, loopback });
   try {
     await together(device, addGuest(names, context, guest));
@@ -130,12 +148,26 @@ async function attach(context: NetworkContext, names: NetworkNames, vm: VmNetwor
       mac: vm.mac,
       address: `${address}/${block.prefix}`,
       gateway: connected ? gateway : null,
-      resolvers: connected ? resolvers.addresses : [],
+      resolvers: connected ? resolvers : [],
       mtu: 1500,
       searchDomains: ["ember.internal"],
     },
     agent: { kind: "tcp", host: address, port: agentGuestPort },
   };
+}
+
+/** Ports and policy are in the same rules, so they change together. */
+async function change(context: NetworkContext, names: NetworkNames, vm: VmNetwork): Promise<void> {
+  const { allowLoopback } = await import("./device.ts");
+  const { refusePublished } = await import("./others.ts");
+  const { replaceGuest } = await import("./firewall.ts");
+  const { checkHostPorts } = await import("../host-ports.ts");
+  const guest = await guestOf(context, names, vm);
+  policyRules(guest.policy, guest.resolvers);
+  await checkHostPorts(guest.ports);
+  await refusePublished(names, guest);
+  if (leavesByLoopback(guest)) allowLoopback(guest.tap);
+  await replaceGuest(names, context, guest);
 }
 
 async function close(names: NetworkNames): Promise<void> {

@@ -84,11 +84,35 @@ function outsideOf({ outsideInterface }: NetworkContext): Outside {
   return { interfaces: defaultInterfaces(), pinned: false };
 }
 
+/**
+ * Post-condition: what the table holds of the VM is what `guest` says, whatever it was; open connections that are refused now
+ * end. On error it is what it was. Throws `port-taken`.
+ */
+export async function replaceGuest(
+  names: NetworkNames,
+  context: NetworkContext,
+  guest: GuestRules,
+): Promise<void> {
+  const table = tableRules(names, outsideOf(context), context.subnet);
+  const removal = await removalOf(names, guest.tap);
+  try {
+    await loadRules(render(table) + removal + guestRules(names, guest));
+  } catch (error) {
+    throw isTaken(error) ? portTaken(guest, error) : error;
+  }
+}
+
 /** Post-condition: the installation's table knows nothing of that TAP. Idempotent. */
 export async function removeGuest(names: NetworkNames, tap: string): Promise<void> {
+  const removal = await removalOf(names, tap);
+  if (removal !== "") await loadRules(removal);
+}
+
+/** What takes a TAP out of the table; nothing when it is not in there. */
+async function removalOf(names: NetworkNames, tap: string): Promise<string> {
   const { table } = names;
   const objects = await listObjects(["table", "inet", table]);
-  if (objects.length === 0) return;
+  if (objects.length === 0) return "";
   const address = addressOf(objects, tap);
   const lines: string[] = [];
   for (const object of objects.filter(({ kind }) => kind === "set" || kind === "map")) {
@@ -104,7 +128,7 @@ export async function removeGuest(names: NetworkNames, tap: string): Promise<voi
   const own = objects.some(({ kind, fields }) => kind === "chain" && fields["name"] === chainOf(tap));
   if (own)
     lines.push(`flush chain inet ${table} ${chainOf(tap)}`, `delete chain inet ${table} ${chainOf(tap)}`);
-  if (lines.length > 0) await loadRules(`${lines.join("\n")}\n`);
+  return lines.map((line) => `${line}\n`).join("");
 }
 
 function addressOf(objects: readonly NftObject[], tap: string): string | undefined {

@@ -19,7 +19,11 @@ export async function refusePublished(names: NetworkNames, guest: GuestRules): P
         (other.address === port.hostAddress || [other.address, port.hostAddress].includes(anyAddress)),
     );
     if (clash === undefined) continue;
-    throw new EmberError("port-taken", `host port ${port.hostPort} is published by another VM of this host`, {
+    const who =
+      clash.table === names.table
+        ? "another VM"
+        : `a VM of the ember installation ${clash.table.slice("ember_".length)}`;
+    throw new EmberError("port-taken", `host port ${port.hostPort} is published by ${who}`, {
       hint: "publish the guest's port at another one",
     });
   }
@@ -28,6 +32,7 @@ export async function refusePublished(names: NetworkNames, guest: GuestRules): P
 const anyAddress = "0.0.0.0";
 
 interface Published {
+  readonly table: string;
   readonly protocol: string;
   readonly address: string;
   readonly port: number;
@@ -42,7 +47,7 @@ function publishedIn(map: NftObject, names: NetworkNames, guest: GuestRules): Pu
     const [key, target] = Array.isArray(element) ? element.map(partsOf) : [];
     if (key === undefined || (isOurs && target?.[0] === guest.address)) return [];
     const [address = anyAddress, port] = match[1] === "any" ? [anyAddress, key[0]] : key;
-    return [{ protocol: match[2] ?? "", address, port: Number(port) }];
+    return [{ table: String(map.fields["table"]), protocol: match[2] ?? "", address, port: Number(port) }];
   });
 }
 

@@ -1,7 +1,9 @@
 import type { NftObject } from "../../host/nft.ts";
 import { shortHash } from "../../host/random.ts";
-import type { Egress, PublishedPort } from "../network.ts";
+import type { PublishedPort } from "../network.ts";
+import type { NetworkPolicy } from "../policy.ts";
 import type { NetworkNames } from "./names.ts";
+import { policyRules } from "./policy-rules.ts";
 
 /** What the firewall must know of a VM. */
 export interface GuestRules {
@@ -9,7 +11,7 @@ export interface GuestRules {
   readonly address: string;
   /** False: nothing but answers to the host. */
   readonly connected: boolean;
-  readonly egress: Egress;
+  readonly policy: NetworkPolicy;
   readonly resolvers: readonly string[];
   readonly ports: readonly PublishedPort[];
 }
@@ -57,13 +59,19 @@ export function tableRules(names: NetworkNames, outside: Outside, subnet?: strin
       ...["tcp", "udp"].flatMap((protocol) => portMaps(protocol)),
     ],
     chains: [
-      chain("siblings", "", [`oifname ${ours} accept`, "reject with icmpx type admin-prohibited"]),
+      chain("refused", "", [
+        // What is open when a policy changes ends at once.
+        "meta l4proto tcp reject with tcp reset",
+        "reject with icmpx type admin-prohibited",
+      ]),
+      chain("siblings", "", [`oifname ${ours} accept`, "goto refused"]),
+      chain("siblings_first", "", [`oifname ${ours} accept`]),
       chain("nowhere", "", ["drop"]),
       chain("outside", "", [
         ...(interfaces === "" ? [] : [`oifname { ${interfaces} } accept`]),
         // Containers and other VMs of the host sit behind bridges, and are no more the outside than the host is.
         ...(outside.pinned ? [] : ['meta oifkind != { "bridge", "veth", "tun" } accept']),
-        "reject with icmpx type admin-prohibited",
+        "goto refused",
       ]),
       chain("anywhere", "", [`oifname ${ours} accept`, "goto outside"]),
       chain("input", "type filter hook input priority filter - 10; policy accept;", [
@@ -76,7 +84,9 @@ export function tableRules(names: NetworkNames, outside: Outside, subnet?: strin
         `iifname ${ours} meta nfproto ipv6 drop`,
         `oifname ${ours} ct state established,related accept`,
         "oifname @closed drop",
-        `iifname ${ours} ct state established,related accept`,
+        // What the VM itself began is looked at in every packet, so that a policy holds for open connections as well.
+        `iifname ${ours} ct state related accept`,
+        `iifname ${ours} ct direction reply ct state established accept`,
         // Somebody on this host has changed where it goes: it was meant for an address of the host.
         `iifname ${ours} ct status dnat drop`,
         `iifname ${ours} iifname vmap @policies`,
@@ -178,22 +188,10 @@ function policyOf(table: string, guest: GuestRules): string[] {
   const verdict = (chainName: string): string =>
     `add element inet ${table} policies { "${guest.tap}" : goto ${chainName} }`;
   if (!guest.connected) return [verdict("nowhere")];
-  if (guest.egress === "all") return [verdict("anywhere")];
-  if (guest.egress === "none") return [verdict("siblings")];
+  const rules = policyRules(guest.policy, guest.resolvers);
+  if (typeof rules === "string") return [verdict(rules)];
   const own = chainOf(guest.tap);
-  const resolvers = guest.resolvers.join(", ");
-  return [
-    renderChain(table, {
-      name: own,
-      hook: "",
-      rules: [
-        `ip daddr { ${guest.egress.join(", ")} } goto anywhere`,
-        `ip daddr { ${resolvers} } meta l4proto { tcp, udp } th dport 53 goto outside`,
-        "goto siblings",
-      ],
-    }),
-    verdict(own),
-  ];
+  return [renderChain(table, { name: own, hook: "", rules }), verdict(own)];
 }
 
 export function chainOf(tap: string): string {

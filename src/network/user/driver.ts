@@ -45,12 +45,12 @@ async function attach(vm: VmNetwork): Promise<Attachment> {
   if (sizeOf(block.prefix) < 2 ** (32 - capabilities.blockPrefix)) {
     throw new EmberError("internal", `the block ${vm.block} is too small for a VM`);
   }
-  if (Array.isArray(vm.egress)) {
+  if (vm.policy.rules.length > 0) {
     throw new EmberError("unsupported", "the user network cannot let a VM out to some networks only", {
       hint: "use --egress all or none, or an installation with the tap network ('ember init --network tap')",
     });
   }
-  const isolated = vm.mode === "none" || vm.egress === "none";
+  const isolated = vm.mode === "none" || vm.policy.default === "refuse";
   const published = vm.mode === "none" ? [] : vm.ports;
   // Loaded here, so that a list of VMs, which needs only the capabilities, does not load the sockets.
   const { checkHostPorts } = await import("../host-ports.ts");

@@ -72,12 +72,12 @@ async function attach(
   capabilities: NetworkCapabilities,
   vm: VmNetwork,
 ): Promise<Attachment> {
-  if (Array.isArray(vm.egress)) {
+  if (vm.policy.rules.length > 0) {
     throw new EmberError("unsupported", "the vmnet network cannot let a VM out to some networks only", {
       hint: "use --egress all or none",
     });
   }
-  const isolated = vm.mode === "none" || vm.egress === "none";
+  const isolated = vm.mode === "none" || vm.policy.default === "refuse";
   const ports = vm.mode === "none" ? [] : vm.ports;
   const { checkHostPorts } = await import("../host-ports.ts");
   await checkHostPorts(ports);

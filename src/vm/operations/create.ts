@@ -6,6 +6,7 @@ import type { Operation, OperationData } from "../../state/journal.ts";
 import { deleteVmRecord, insertVm, setVmVisible, type VmRecord } from "../../state/vms.ts";
 import { freeBlock } from "../addresses.ts";
 import { frozen } from "../freeze.ts";
+import { replaceSecrets, restoreSecrets, type StoredSecrets } from "../secrets.ts";
 import { startSteps } from "./start.ts";
 import { makeFolder, removeFolder, required, requireVm, type VmStep, vmIdOf } from "./steps.ts";
 
@@ -21,11 +22,18 @@ export type NewVm = Omit<
  * Makes a VM from an image, or from another VM when `data.sourceId` is set, and starts it when `data.start` is
  * "yes". Undone as a whole, but for one case: a VM that does not boot is kept, so that its console can be read.
  */
-export function createOperation(vm?: NewVm): Operation<Installation> {
+export function createOperation(vm?: NewVm, stored?: StoredSecrets): Operation<Installation> {
   return {
     kind: "vm.create",
     recovery: "undo",
-    steps: [recordStep(vm), folderStep, diskStep, publishStep, ...startSteps.map(whenStarting)],
+    steps: [
+      recordStep(vm),
+      folderStep,
+      secretsStep(stored),
+      diskStep,
+      publishStep,
+      ...startSteps.map(whenStarting),
+    ],
     keepAfter: (error) => (error.code === "boot-failed" ? publishStep.name : undefined),
   };
 }
@@ -65,6 +73,17 @@ const folderStep: VmStep = {
   },
   undo: async (installation, data) => removeFolder(installation, vmIdOf(data)),
 };
+
+function secretsStep(stored: StoredSecrets | undefined): VmStep {
+  return {
+    name: "secrets",
+    run: async (installation, data) => {
+      if (stored !== undefined) replaceSecrets(installation, vmIdOf(data), stored);
+      return undefined;
+    },
+    undo: async (installation, data) => restoreSecrets(installation, vmIdOf(data), false),
+  };
+}
 
 const diskStep: VmStep = {
   name: "disk",

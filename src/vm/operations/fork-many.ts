@@ -9,9 +9,16 @@ import type { SnapshotDisk } from "../../storage/storage.ts";
 import type { Progress } from "../../types.ts";
 import { type Addressing, freeBlocks } from "../addresses.ts";
 import { frozen } from "../freeze.ts";
+import { replaceSecrets, type StoredSecrets } from "../secrets.ts";
 import { statusOf } from "../status.ts";
 import type { NewVm } from "./create.ts";
 import { makeFolder, removeFolder, required, type VmStep } from "./steps.ts";
+
+/** What the command that makes them knows of them. */
+export interface NewForks {
+  readonly vms: readonly NewVm[];
+  readonly stored: StoredSecrets | undefined;
+}
 
 type Report = ((progress: Progress) => void) | undefined;
 
@@ -19,11 +26,17 @@ type Report = ((progress: Progress) => void) | undefined;
  * Makes many forks of one moment: a running source is frozen once, for a snapshot that all are cloned from and that
  * goes in the end. Undone as a whole.
  */
-export function forkManyOperation(vms?: readonly NewVm[], onProgress?: Report): Operation<Installation> {
+export function forkManyOperation(forks?: NewForks, onProgress?: Report): Operation<Installation> {
   return {
     kind: "vm.fork-many",
     recovery: "undo",
-    steps: [recordStep(vms), folderStep, snapshotStep, disksStep(onProgress), forgetStep],
+    steps: [
+      recordStep(forks?.vms),
+      folderStep(forks?.stored),
+      snapshotStep,
+      disksStep(onProgress),
+      forgetStep,
+    ],
     conclude: publish,
   };
 }
@@ -96,16 +109,21 @@ function insertAll(installation: Installation, vms: readonly NewVm[], addressing
   }
 }
 
-const folderStep: VmStep = {
-  name: "folder",
-  run: async (installation, data) => {
-    for (const id of idsOf(data)) makeFolder(installation, id);
-    return undefined;
-  },
-  undo: async (installation, data) => {
-    for (const id of idsOf(data)) removeFolder(installation, id);
-  },
-};
+function folderStep(stored: StoredSecrets | undefined): VmStep {
+  return {
+    name: "folder",
+    run: async (installation, data) => {
+      for (const id of idsOf(data)) {
+        makeFolder(installation, id);
+        if (stored !== undefined) replaceSecrets(installation, id, stored);
+      }
+      return undefined;
+    },
+    undo: async (installation, data) => {
+      for (const id of idsOf(data)) removeFolder(installation, id);
+    },
+  };
+}
 
 const snapshotStep: VmStep = {
   name: "snapshot",

@@ -13,6 +13,7 @@ import { chooseAccelerator } from "../acceleration.ts";
 import { clientPublicKey } from "../agent.ts";
 import { awaitAgent } from "../boot.ts";
 import { identityOf } from "../identity.ts";
+import { placeholdersOf, readSecrets } from "../secrets.ts";
 import { siblingHosts } from "../siblings.ts";
 import { userIdOf } from "../users.ts";
 import { networkOf } from "../vm-network.ts";
@@ -143,6 +144,7 @@ async function addIdentity(installation: Installation, vm: VmRecord, attachment:
   const { identityJson } = await import("../../guest/identity.ts");
   const image = findImageById(installation.db, vm.imageId);
   if (image === undefined) throw new EmberError("image-not-found", `the image of VM '${vm.name}' is gone`);
+  const stored = readSecrets(installation, vm.id);
   const { siblings } = (await installation.network()).capabilities;
   const identity = identityOf(
     vm,
@@ -151,6 +153,7 @@ async function addIdentity(installation: Installation, vm: VmRecord, attachment:
     (await installation.hypervisor()).capabilities(),
     clientPublicKey(installation),
     siblings ? await siblingHosts(installation, vm) : [],
+    placeholdersOf(stored),
   );
   await finishInitrd(initrdPath(installation, vm.id), identityJson(identity));
 }

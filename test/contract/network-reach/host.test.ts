@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { policyOf } from "../network.ts";
 import { reachFixture } from "./fixture.ts";
 import { addresses, type Guest, installationA, installationB, Lab, testVm } from "./lab.ts";
 import { reached, waysTo } from "./wire.ts";
@@ -97,7 +98,9 @@ describe.skipIf(skip)("an interface of a TAP's name", () => {
   test("that a process has open is refused, and goes on as before", async () => {
     await using lab = await Lab.open(wire());
     const a1 = await lab.start(installationA, "a1", testVm(installationA, 1));
-    const again = lab.network(installationA).attach(testVm(installationA, 1, { egress: "none" }));
+    const again = lab
+      .network(installationA)
+      .attach(testVm(installationA, 1, { policy: policyOf({ egress: "none" }) }));
     await expect(again).rejects.toMatchObject({ message: expect.stringContaining(name) });
     expect(await from(a1, out)).toEqual(out);
   }, 30_000);
@@ -127,7 +130,7 @@ describe.skipIf(skip)("what is left", () => {
   test("of a VM that was detached is nothing, twice", async () => {
     await using lab = await Lab.open(wire());
     const ports = [{ protocol: "tcp", hostAddress: "0.0.0.0", hostPort: 8080, guestPort: 80 }] as const;
-    const vm = testVm(installationA, 1, { egress: ["203.0.113.0/24"], ports });
+    const vm = testVm(installationA, 1, { policy: policyOf({ egress: ["203.0.113.0/24"] }), ports });
     const network = lab.network(installationA);
     await network.attach(testVm(installationA, 2));
     const before = lab.host.run("nft", "list", "ruleset");

@@ -1,7 +1,6 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Attachment, VmNetwork } from "../../../src/network/network.ts";
-import { policyOfEgress } from "../../../src/network/policy.ts";
 import { type RemoteNetwork, startDriver, type TestInstallation } from "./driver-client.ts";
 import { Namespace, type Started } from "./netns.ts";
 import { listen, plugIn, type Wire } from "./wire.ts";
@@ -42,8 +41,7 @@ export function testVm(
     mac: `52:54:00:00:00:0${number}`,
     block: `${a}.${b}.0.${number * 4}/30`,
     ports: [],
-    egress: "all",
-    policy: policyOfEgress(changes.egress ?? "all"),
+    policy: { default: "allow", rules: [] },
     secrets: [],
     authority: null,
     ...changes,

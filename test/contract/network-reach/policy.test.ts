@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { policyOf } from "../network.ts";
 import { reachFixture } from "./fixture.ts";
 import { addresses, installationA, Lab, testVm } from "./lab.ts";
 import { listen, probe, reached, waysTo } from "./wire.ts";
@@ -29,7 +30,7 @@ describe.skipIf(skip)("what a VM may reach", () => {
   test("with egress 'none' it is its siblings", async () => {
     await using lab = await Lab.open(wire());
     const [a1, a2] = await Promise.all([
-      lab.start(installationA, "a1", testVm(installationA, 1, { egress: "none" })),
+      lab.start(installationA, "a1", testVm(installationA, 1, { policy: policyOf({ egress: "none" }) })),
       lab.start(installationA, "a2", testVm(installationA, 2)),
     ]);
     const [from, to] = await Promise.all([
@@ -48,7 +49,7 @@ describe.skipIf(skip)("what a VM may reach", () => {
     await listen(wire(), lab.outside, "resolver", 53);
     const egress = ["203.0.113.0/24", "203.0.113.0/28", "192.0.2.64/26"]; // one lies within another
     const [a1, a2] = await Promise.all([
-      lab.start(installationA, "a1", testVm(installationA, 1, { egress })),
+      lab.start(installationA, "a1", testVm(installationA, 1, { policy: policyOf({ egress }) })),
       lab.start(installationA, "a2", testVm(installationA, 2)),
     ]);
     expect(a1.attachment.guest.resolvers).toEqual([addresses.resolver]);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { PublishedPort } from "../../../src/network/network.ts";
+import { policyOf } from "../network.ts";
 import { reachFixture } from "./fixture.ts";
 import { addresses, installationA, installationB, Lab, testVm } from "./lab.ts";
 import { Namespace } from "./netns.ts";
@@ -18,7 +19,11 @@ describe.skipIf(skip)("published ports", () => {
   test("are reached from outside, from the host at any of its addresses, and from containers, but by no VM", async () => {
     await using lab = await Lab.open(wire());
     const [a1, a2, b1] = await Promise.all([
-      lab.start(installationA, "a1", testVm(installationA, 1, { ports: published(8080), egress: "none" })),
+      lab.start(
+        installationA,
+        "a1",
+        testVm(installationA, 1, { ports: published(8080), policy: policyOf({ egress: "none" }) }),
+      ),
       lab.start(installationA, "a2", testVm(installationA, 2)),
       lab.start(installationB, "b1", testVm(installationB, 1)),
     ]);

@@ -3,7 +3,7 @@ import { afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { spawn, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { networkContract, vmOn } from "../../../../test/contract/network.ts";
+import { networkContract, policyOf, vmOn } from "../../../../test/contract/network.ts";
 import { command } from "../../../../test/support/netns.ts";
 import { setToolEnvironment } from "../../../host/tools.ts";
 import { networkContext } from "../../testing/context.ts";
@@ -50,9 +50,13 @@ describe("attaching", () => {
   test("again with other ports and another policy leaves none of the old ones", async () => {
     const network = create();
     const port = { protocol: "tcp", hostAddress: "0.0.0.0", hostPort: 18_080, guestPort: 80 } as const;
-    await network.attach(vmOn(network, { vmId, ports: [port], egress: ["10.0.0.0/8"] }));
+    await network.attach(
+      vmOn(network, { vmId, ports: [port], policy: policyOf({ egress: ["10.0.0.0/8"] }) }),
+    );
     expect(rules()).toContain("18080");
-    await network.attach(vmOn(network, { vmId, ports: [{ ...port, guestPort: 81 }], egress: "none" }));
+    await network.attach(
+      vmOn(network, { vmId, ports: [{ ...port, guestPort: 81 }], policy: policyOf({ egress: "none" }) }),
+    );
     expect(rules()).toContain("10.199.0.6 . 81");
     expect(rules()).not.toContain("10.199.0.6 . 80");
     expect(rules()).toContain(`"${tap}" : goto siblings`);
@@ -161,7 +165,9 @@ describe("taking down", () => {
   test("detach leaves nothing of the VM, and other VMs as they are", async () => {
     const network = create();
     const port = { protocol: "udp", hostAddress: "127.0.0.1", hostPort: 18_053, guestPort: 53 } as const;
-    await network.attach(vmOn(network, { vmId, ports: [port], egress: ["192.0.2.0/24"] }));
+    await network.attach(
+      vmOn(network, { vmId, ports: [port], policy: policyOf({ egress: ["192.0.2.0/24"] }) }),
+    );
     await network.attach(vmOn(network, { vmId: "ffaa11bb22cc", block: "10.199.0.8/30" }));
     await network.detach(vmId);
     expect(links()).not.toContain(tap);
