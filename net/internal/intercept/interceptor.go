@@ -1,0 +1,61 @@
+// Package intercept puts secrets in place of their placeholders in the headers of requests over TLS to the hosts they
+// are for. It ends the guest's TLS with a certificate of an authority that only this guest trusts, and begins another
+// with the host, verified against the roots of the machine it runs on.
+//
+// Every guest connection has one connection to the host. HTTP/1.1 is followed head by head and HTTP/2 frame by frame:
+// bodies, trailers, flow control and the order of headers pass as they are, and a value is put into a request only after
+// that very request's host has been found to be the one that the certificate was verified for.
+package intercept
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Interceptor serves the connections of one VM to the hosts that its secrets are for. It never changes; for other
+// secrets make another.
+type Interceptor struct {
+	secrets []Secret
+	mint    *mint
+	roots   *x509.CertPool // nil: the system's
+}
+
+// New makes the interceptor of a VM.
+func New(authority Authority, secrets []Secret) (*Interceptor, error) {
+	if authority.certificate == nil {
+		return nil, errors.New("secrets need an authority")
+	}
+	for i, a := range secrets {
+		if a.reveal == nil {
+			return nil, errors.New("a secret has no value")
+		}
+		for _, b := range secrets[:i] {
+			if a.name == b.name {
+				return nil, fmt.Errorf("secret %q is given twice", a.name)
+			}
+			if strings.Contains(a.placeholder, b.placeholder) || strings.Contains(b.placeholder, a.placeholder) {
+				return nil, fmt.Errorf("the placeholders of secrets %q and %q contain one another", b.name, a.name)
+			}
+		}
+	}
+	mint, err := newMint(authority)
+	if err != nil {
+		return nil, err
+	}
+	return &Interceptor{secrets: secrets, mint: mint}, nil
+}
+
+// Wants says whether connections over TLS to the host of this name are to be served here.
+func (i *Interceptor) Wants(name string) bool { return len(i.secretsFor(canonical(name))) > 0 }
+
+func (i *Interceptor) secretsFor(name string) []Secret {
+	var found []Secret
+	for _, s := range i.secrets {
+		if s.isFor(name) {
+			found = append(found, s)
+		}
+	}
+	return found
+}
