@@ -55,7 +55,8 @@ func NewAuthority(vm string, now time.Time) (certificate, key string, err error)
 	if err != nil {
 		return "", "", err
 	}
-	der, err := x509.CreateCertificate(rand.Reader, authorityTemplate(vm, serial, now), authorityTemplate(vm, serial, now), private.Public(), private)
+	template := authorityTemplate(vm, serial, now)
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
 	if err != nil {
 		return "", "", fmt.Errorf("make an authority: %w", err)
 	}

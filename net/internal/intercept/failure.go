@@ -3,12 +3,12 @@ package intercept
 import (
 	"fmt"
 	"io"
+	"log"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
-
-	"golang.org/x/net/http2"
 )
 
 // failureProtocol is in which protocol the guest can be told why there is no connection to the host, if in any.
@@ -27,15 +27,7 @@ func (c *connection) tellFailure(guest *side, protocol string) {
 	text := fmt.Sprintf("ember: %v\n", c.failure)
 	_ = guest.raw.SetDeadline(time.Now().Add(handshakeLimit))
 	if protocol == "h2" {
-		server := &http2.Server{IdleTimeout: lingerLimit}
-		server.ServeConn(guest.tls, &http2.ServeConnOpts{
-			BaseConfig: &http.Server{},
-			Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-				w.WriteHeader(http.StatusBadGateway)
-				_, _ = io.WriteString(w, text) // the guest may be gone
-			}),
-		})
+		serveFailure(guest.tls, text)
 		return
 	}
 	if prefaceOf(guest.r) != prefaceHTTP1 {
@@ -48,6 +40,40 @@ func (c *connection) tellFailure(guest *side, protocol string) {
 	guest.closeWrite()
 	guest.drain()
 }
+
+// serveFailure answers every request of an HTTP/2 connection with a 502, until the guest closes it or leaves it idle.
+func serveFailure(conn net.Conn, text string) {
+	one := &oneConn{conns: make(chan net.Conn, 1)}
+	one.conns <- conn
+	server := &http.Server{
+		IdleTimeout: lingerLimit,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			w.WriteHeader(http.StatusBadGateway)
+			_, _ = io.WriteString(w, text) // the guest may be gone
+		}),
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			if state == http.StateClosed {
+				close(one.conns)
+			}
+		},
+		ErrorLog: log.New(io.Discard, "", 0), // what guests do wrong is no news
+	}
+	_ = server.Serve(one) // ends with the connection
+}
+
+// oneConn is a listener that accepts what is in its channel.
+type oneConn struct{ conns chan net.Conn }
+
+func (o *oneConn) Accept() (net.Conn, error) {
+	if conn, open := <-o.conns; open {
+		return conn, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func (o *oneConn) Close() error   { return nil }
+func (o *oneConn) Addr() net.Addr { return &net.UnixAddr{Name: "guest", Net: "unix"} }
 
 // refusal answers a request that does not go to the host.
 type refusal struct {

@@ -12,8 +12,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"golang.org/x/net/http2"
 )
 
 const (
@@ -96,20 +94,15 @@ func (r *rig) connect(protocols ...string) *tls.Conn {
 
 // client is a guest's HTTP client of one protocol, h2 or http/1.1.
 func (r *rig) client(protocol string) *http.Client {
-	config := &tls.Config{ServerName: host, RootCAs: r.guest, NextProtos: []string{protocol}}
-	var transport http.RoundTripper = &http.Transport{
-		TLSClientConfig: config, ExpectContinueTimeout: time.Minute, DisableCompression: true,
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(protocol == "http/1.1")
+	protocols.SetHTTP2(protocol == "h2")
+	transport := &http.Transport{
+		TLSClientConfig: &tls.Config{ServerName: host, RootCAs: r.guest}, Protocols: protocols,
+		ExpectContinueTimeout: time.Minute, DisableCompression: true,
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, network, r.address)
 		},
-	}
-	if protocol == "h2" {
-		transport = &http2.Transport{
-			TLSClientConfig: config, DisableCompression: true,
-			DialTLSContext: func(ctx context.Context, network, _ string, config *tls.Config) (net.Conn, error) {
-				return (&tls.Dialer{Config: config}).DialContext(ctx, network, r.address)
-			},
-		}
 	}
 	client := &http.Client{Transport: transport}
 	r.t.Cleanup(client.CloseIdleConnections)

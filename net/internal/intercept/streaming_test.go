@@ -9,12 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"runtime"
 	"strings"
 	"testing"
-
-	"golang.org/x/net/http2"
 )
 
 // echoChunks answers each piece of a body before it reads the next, and puts a trailer at the end.
@@ -272,23 +271,34 @@ func TestAGuestThatGoesEndsItsRequest(t *testing.T) {
 
 func TestHTTP2WithoutNegotiationIsKnownByItsFirstBytes(t *testing.T) {
 	internet := newTestAuthority(t)
-	handler := http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { _, _ = io.WriteString(w, req.Header.Get("T")) })
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true) // as far as net/http can see
+	server := &http.Server{Protocols: protocols, Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		_, _ = io.WriteString(w, req.Header.Get("T"))
+	})}
+	accepted := &oneConn{conns: make(chan net.Conn)}
+	go func() { _ = server.Serve(accepted) }() // ends with accepted
+	defer close(accepted.conns)
 	upstream := tlsServer(t, internet, nil, func(conn *tls.Conn, _ *bufio.Reader) {
-		(&http2.Server{}).ServeConn(conn, &http2.ServeConnOpts{Handler: handler, BaseConfig: &http.Server{}})
+		accepted.conns <- struct{ net.Conn }{conn}
+		<-t.Context().Done()
 	})
-	conn := newRigTo(t, internet, upstream).connect()
-	client, err := (&http2.Transport{}).NewClientConn(conn)
+	r := newRigTo(t, internet, upstream)
+	transport := &http.Transport{Protocols: protocols, DialContext: func(context.Context, string, string) (net.Conn, error) {
+		return struct{ net.Conn }{r.connect()}, nil
+	}}
+	defer transport.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+host, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	req := newRequest(t, http.MethodGet, "/", nil)
 	req.Header.Set("T", placeholder)
-	response, err := client.RoundTrip(req)
+	response, err := transport.RoundTrip(req)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer response.Body.Close() //nolint:errcheck // read-only
-	if body, _ := io.ReadAll(response.Body); string(body) != value {
-		t.Errorf("%q", body)
+	if body, _ := io.ReadAll(response.Body); string(body) != value || response.ProtoMajor != 2 {
+		t.Errorf("%s %q", response.Proto, body)
 	}
 }
