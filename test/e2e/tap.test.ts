@@ -1,34 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { TestInstallation } from "../support/ember.ts";
-import { command, NetworkNamespace } from "../support/netns.ts";
+import type { TestInstallation } from "../support/ember.ts";
+import { every, Places, reachedFromVm, addresses as surroundings } from "../support/places.ts";
 import { skipUnless } from "../support/require.ts";
-import { writeBusyboxTar } from "../support/rootfs.ts";
 
 // Who may reach whom on the TAP network: real guests of two installations on one host, the host itself, a container
 // behind a bridge, and the outside, each tried with TCP, UDP and ICMP, under firewalls that others have set up.
 // Host, container and outside are network namespaces.
 const isRoot = process.getuid?.() === 0;
 const skipped = skipUnless("tap", isRoot, "TAP interfaces need root");
-const work = mkdtempSync(join(tmpdir(), "ember-tap-"));
-const reach = join(work, "reach");
-const servers: ChildProcess[] = [];
-let places: {
-  readonly host: NetworkNamespace;
-  readonly outside: NetworkNamespace;
-  readonly container: NetworkNamespace;
-};
+let places: Places;
 let a: TestInstallation;
 let b: TestInstallation;
 
 const addresses = {
-  wan: "192.0.2.10",
-  outside: "192.0.2.1",
-  bridge: "172.17.0.1",
-  container: "172.17.0.2",
+  ...surroundings,
   a1: "10.100.0.2",
   tapOfA1: "10.100.0.1",
   a2: "10.100.0.6",
@@ -38,98 +23,27 @@ const published = 17_000;
 
 beforeAll(async () => {
   if (skipped) return;
-  command(
-    "env",
-    "CGO_ENABLED=0",
-    "go",
-    "build",
-    "-o",
-    reach,
-    join(import.meta.dir, "../support/reach/main.go"),
-  );
-  places = makePlaces();
-  for (const { name } of Object.values(places))
-    servers.push(spawn("ip", ["netns", "exec", name, reach, "serve"], { stdio: "ignore" }));
-  a = new TestInstallation({ namespace: places.host.name });
-  b = new TestInstallation({ namespace: places.host.name });
-  writeBusyboxTar(join(work, "rootfs.tar"));
-  for (const installation of [a, b]) {
-    await installation.ok([
-      "init",
-      "--network",
-      "tap",
-      "--storage",
-      "qcow2",
-      "--hypervisor",
-      "qemu",
-      "--accel",
-      "tcg",
-    ]);
-    await installation.ok(["image", "import", join(work, "rootfs.tar"), "--name", "busybox"]);
-    await installation.pullKernel();
-    // The first VM decides which subnet the other installation finds taken.
-    if (installation === a)
-      await makeGuest(a, "a1", "-p", `0.0.0.0:${published}:7000`, "-p", "127.0.0.1:17001:7000");
-  }
-  await makeGuest(a, "a2");
-  await makeGuest(b, "b1");
+  places = new Places();
+  // The first VM decides which subnet the other installation finds taken.
+  a = await places.install("--network", "tap");
+  await places.guest(a, "a1", "-p", `0.0.0.0:${published}:7000`, "-p", "127.0.0.1:17001:7000");
+  b = await places.install("--network", "tap");
+  await places.guest(a, "a2");
+  await places.guest(b, "b1");
 }, 300_000);
 
 afterAll(async () => {
   await a?.[Symbol.asyncDispose]();
   await b?.[Symbol.asyncDispose]();
-  for (const server of servers) server.kill("SIGKILL");
-  if (!skipped) for (const place of Object.values(places)) place[Symbol.dispose]();
-  rmSync(work, { recursive: true, force: true });
+  places?.[Symbol.dispose]();
 });
-
-function makePlaces(): typeof places {
-  const host = new NetworkNamespace("host");
-  const outside = new NetworkNamespace("outside");
-  const container = new NetworkNamespace("container");
-  host.connect(
-    outside,
-    { name: "wan0", address: `${addresses.wan}/24` },
-    { name: "eth0", address: `${addresses.outside}/24` },
-  );
-  host.ip("route", "add", "default", "via", addresses.outside);
-  outside.ip("route", "add", "10.0.0.0/8", "via", addresses.wan); // it knows the way to the guests, and tries
-  host.ip("link", "add", "docker0", "type", "bridge");
-  host.ip("address", "add", `${addresses.bridge}/16`, "dev", "docker0");
-  host.ip("link", "set", "docker0", "up");
-  host.connect(
-    container,
-    { name: "veth0", address: "0.0.0.0/0" },
-    { name: "eth0", address: `${addresses.container}/16` },
-  );
-  host.ip("link", "set", "veth0", "master", "docker0");
-  container.ip("route", "add", "default", "via", addresses.bridge);
-  return { host, outside, container };
-}
-
-async function makeGuest(installation: TestInstallation, name: string, ...flags: string[]): Promise<void> {
-  await installation.ok(["vm", "create", name, "--image", "busybox", "--memory", "256M", ...flags]);
-  await serveIn(installation, name);
-}
-
-async function serveIn(installation: TestInstallation, name: string): Promise<void> {
-  await installation.ok(["cp", reach, `${name}:/bin/reach`]);
-  await installation.ok(["exec", name, "--detach", "--", "/bin/reach", "serve"]);
-}
 
 /** Which of the targets answer on which protocol, as "tcp ADDRESS". */
 async function reached(from: string, ...targets: readonly string[]): Promise<string[]> {
-  const installation = from.startsWith("b") ? b : a;
-  const place = Object.entries(places).find(([name]) => name === from)?.[1];
-  const output =
-    place === undefined
-      ? await installation.ok(["exec", from, "--", "/bin/reach", "try", ...targets])
-      : place.run(reach, "try", ...targets);
-  return output.split("\n").flatMap((line) => /^(.*) yes$/.exec(line)?.[1] ?? []);
+  if (from === "host" || from === "outside" || from === "container")
+    return places.reachedFrom(places[from], ...targets);
+  return await reachedFromVm(from.startsWith("b") ? b : a, from, ...targets);
 }
-
-const every = (...targets: readonly string[]): string[] =>
-  targets.flatMap((target) => ["tcp", "udp", "icmp"].map((protocol) => `${protocol} ${target}`));
 
 /** Every cell of the table. */
 async function expectContract(): Promise<void> {
@@ -238,7 +152,7 @@ describe.skipIf(skipped)("the network contract", () => {
         ] as const) {
           await installation.ok(["vm", "stop", "--force", vm]);
           await installation.ok(["vm", "start", vm]);
-          await serveIn(installation, vm);
+          await places.serveIn(installation, vm);
         }
         await expectContract();
       } finally {
@@ -261,7 +175,7 @@ describe.skipIf(skipped)("a VM's own policy", () => {
   const { outside, a1, a2 } = addresses;
 
   async function withPolicy(flags: readonly string[], body: () => Promise<void>): Promise<void> {
-    await makeGuest(a, "a3", ...flags);
+    await places.guest(a, "a3", ...flags);
     try {
       await body();
     } finally {
