@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 
 	"ember.dev/net/internal/policy"
 	"ember.dev/net/internal/record"
@@ -17,6 +18,16 @@ type VM struct {
 	// Intercept is nil for a VM without secrets.
 	Intercept Interceptor
 	Record    Recorder
+}
+
+// Interests says whether the interceptor may want a connection to the destination, so that Serve has to look at it though
+// the policy allows it: one of the names that it was answered for is wanted, or none is known.
+func (vm *VM) Interests(destination netip.AddrPort) bool {
+	if vm.Intercept == nil {
+		return false
+	}
+	names := vm.Engine.NamesOf(destination.Addr())
+	return len(names) == 0 || slices.ContainsFunc(names, vm.Intercept.Wants)
 }
 
 // Interceptor takes over connections to hosts that secrets are for.
