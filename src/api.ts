@@ -9,6 +9,7 @@ import type {
   ExecResult,
   FileChange,
   ForkVmOptions,
+  HostName,
   HostPort,
   ImageDetails,
   ImagePruneReport,
@@ -145,6 +146,8 @@ export interface NetworkApi {
   /** Empties that record. */
   forget(vm: string): Promise<void>;
   status(): Promise<NetworkStatus>;
+  /** Where this host can reach the VMs: at their addresses, or at its loopback where ports are published. By name. */
+  hostNames(): Promise<readonly HostName[]>;
 }
 
 /** The storage of an installation. */

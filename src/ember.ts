@@ -158,6 +158,7 @@ function networkApiOf(installation: Installation): NetworkApi {
     audit: async (name) => (await load()).auditVm(installation, name),
     forget: async (name) => (await load()).forgetFlows(installation, name),
     status: async () => (await load()).networkStatus(installation),
+    hostNames: async () => (await load()).hostNames(installation),
   };
 }
 

@@ -18,6 +18,8 @@ export interface HostPort {
   readonly protocol: "tcp" | "udp";
   readonly hostAddress?: string;
   readonly hostPort: number;
+  /** Only when it leads there. */
+  readonly guestPort?: number;
 }
 
 /** Anywhere, nowhere, or into these networks ("10.0.0.0/8"). */
@@ -92,6 +94,13 @@ export interface NetworkAudit {
   readonly flows: readonly NetworkFlow[];
   /** The policy that allows exactly what was reached, and refuses the rest. */
   readonly learned: NetworkPolicy;
+}
+
+/** Where a VM's name leads on this host (`net resolver`). */
+export interface HostName {
+  /** "web.ember.internal" */
+  readonly name: string;
+  readonly address: string;
 }
 
 /** The network of an installation now (`net status`). */

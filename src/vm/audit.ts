@@ -1,8 +1,11 @@
 import { EmberError } from "../errors/ember-error.ts";
 import type { Installation } from "../installation.ts";
+import { guestAddressOf } from "../network/addressing.ts";
+import { formatAddress4 } from "../network/ipv4.ts";
 import { learnPolicy } from "../policy/learn.ts";
-import { getVm } from "../state/vms.ts";
-import type { NetworkAudit, NetworkFlow, NetworkStatus } from "../types.ts";
+import { getVm, listVms } from "../state/vms.ts";
+import type { HostName, NetworkAudit, NetworkFlow, NetworkStatus } from "../types.ts";
+import { vmDomain } from "./siblings.ts";
 
 /** What a VM reached and was refused, also of one that is stopped. Throws `vm-not-found`, `unsupported`. */
 export async function auditVm(installation: Installation, name: string): Promise<NetworkAudit> {
@@ -25,6 +28,21 @@ export async function networkStatus(installation: Installation): Promise<Network
   const network = await installation.network();
   const status = (await network.status?.()) ?? { process: null, vms: [] };
   return { driver: network.name, ...status };
+}
+
+/**
+ * Where this host can reach the VMs that have a network: at their addresses, or, where only published ports and `forward` lead to
+ * them, at the loopback.
+ */
+export async function hostNames(installation: Installation): Promise<readonly HostName[]> {
+  const { capabilities } = await installation.network();
+  const direct = capabilities.names === "hosts" && capabilities.siblings;
+  return listVms(installation.db)
+    .filter(({ networkMode }) => networkMode === "default")
+    .map(({ name, blockBase }) => ({
+      name: `${name}.${vmDomain}`,
+      address: direct ? formatAddress4(guestAddressOf(capabilities, blockBase)) : "127.0.0.1",
+    }));
 }
 
 function keepsNoRecord(driver: string): EmberError {

@@ -14,9 +14,7 @@ export async function publishPorts(
   vm: VmRecord,
   more: readonly PortMapping[],
 ): Promise<readonly PortMapping[]> {
-  const fresh = more.filter(
-    (port) => !vm.ports.some((old) => isMeant(old, port) && old.guestPort === port.guestPort),
-  );
+  const fresh = more.filter((port) => !vm.ports.some((old) => isMeant(old, port)));
   if (fresh.length === 0) return vm.ports;
   const ports = checkPorts([...vm.ports, ...fresh], vm.networkMode);
   await refuseIfFixed(installation, vm);
@@ -47,9 +45,10 @@ export async function unpublishPorts(
   return ports;
 }
 
-function isMeant(port: PortMapping, { protocol, hostPort, hostAddress }: HostPort): boolean {
-  const sameAddress = hostAddress === undefined || hostAddress === port.hostAddress;
-  return port.protocol === protocol && port.hostPort === hostPort && sameAddress;
+function isMeant(port: PortMapping, wanted: HostPort): boolean {
+  const sameAddress = wanted.hostAddress === undefined || wanted.hostAddress === port.hostAddress;
+  const sameTarget = wanted.guestPort === undefined || wanted.guestPort === port.guestPort;
+  return port.protocol === wanted.protocol && port.hostPort === wanted.hostPort && sameAddress && sameTarget;
 }
 
 /** Throws `unsupported` for a VM that runs on a network whose ports are fixed at its start. */

@@ -2,6 +2,7 @@ import type { Group, Leaf } from "../parser/command.ts";
 import { debugGroup } from "./debug/group.ts";
 import { imageGroup } from "./image/group.ts";
 import { kernelGroup } from "./kernel/group.ts";
+import { netGroup } from "./net/group.ts";
 import { snapshotGroup } from "./snapshot/group.ts";
 import { storageGroup } from "./storage/group.ts";
 import { vmGroup } from "./vm/group.ts";
@@ -45,6 +46,7 @@ export const root: Group = {
       "print what OpenSSH needs to reach VMs",
       async () => (await import("./guest/ssh-config.ts")).sshConfig,
     ),
+    netGroup,
     snapshotGroup,
     imageGroup,
     kernelGroup,

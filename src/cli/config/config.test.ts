@@ -98,6 +98,41 @@ describe("a --vm-config file", () => {
     });
   });
 
+  test("says what the VM may reach, and where its secrets are, relative to the file", async () => {
+    write("token", "t0ken\n");
+    write(
+      "vm.yaml",
+      `name: web
+image: x
+network:
+  ports: ["8000-8001:80-81"]
+  egress: none
+  allow_hosts: ["*.npmjs.org", "api.github.com:443"]
+  deny_hosts: [x.npmjs.org]
+  allow_cidrs: ["10.0.0.0/8:5432"]
+  deny_cidrs: ["10.9.0.0/16"]
+  secrets:
+    TOKEN: { from: "@token", hosts: [api.github.com] }
+`,
+    );
+    const options = await created("--vm-config", "vm.yaml");
+    expect(options).toMatchObject({
+      egress: "none",
+      allowHosts: ["*.npmjs.org", "api.github.com:443"],
+      denyHosts: ["x.npmjs.org"],
+      allowCidrs: ["10.0.0.0/8:5432"],
+      denyCidrs: ["10.9.0.0/16"],
+      secrets: [{ name: "TOKEN", value: "t0ken", hosts: ["api.github.com"] }],
+    });
+    expect(options).toMatchObject({ ports: [{ hostPort: 8000 }, { hostPort: 8001, guestPort: 81 }] });
+  });
+
+  test("keeps its rules where a flag says others of another kind", async () => {
+    write("vm.yaml", "name: web\nimage: x\nnetwork: { allow_hosts: [a.example] }\n");
+    const options = await created("--vm-config", "vm.yaml", "--deny-host", "b.example");
+    expect(options).toMatchObject({ allowHosts: ["a.example"], denyHosts: ["b.example"] });
+  });
+
   const faults: readonly (readonly [content: string, message: string, hint: string])[] = [
     ["memry: 1G", "unknown key 'memry'", "did you mean 'memory'?"],
     ["network: { port: [] }", "unknown key 'network.port'", "did you mean 'network.ports'?"],
@@ -113,6 +148,18 @@ describe("a --vm-config file", () => {
     ["network: bridge", "'network' must be default, none", ""],
     ["network: { ports: ['80'] }", "'network.ports.0' the value '80' is not a port mapping", ""],
     ["network: { ports: '80:80' }", "'network.ports' must be a list", ""],
+    [
+      "network: { allow_host: [] }",
+      "unknown key 'network.allow_host'",
+      "did you mean 'network.allow_hosts'?",
+    ],
+    ["network: { allow_hosts: a.example }", "'network.allow_hosts' must be a list", ""],
+    ["network: { allow_hosts: ['10.0.0.1'] }", "can be read as the address 10.0.0.1", ""],
+    ["network: { deny_cidrs: ['10.1.2.3/8'] }", "can be read as the network 10.0.0.0/8", ""],
+    ["network: { secrets: { T: hunter2 } }", "'network.secrets.T' must be a mapping", "from, hosts"],
+    ["network: { secrets: { T: { form: x } } }", "network.secrets.T", ""],
+    ["network: { secrets: { T: { from: hunter2, hosts: [a.example] } } }", "holds its value", "env:VARIABLE"],
+    ["network: { secrets: { 'A B': { from: '@t', hosts: [a.example] } } }", "is not a variable's name", ""],
     ["ssh: root", "'ssh' must be a mapping", "user, key"],
     ["name: ../x", "is not a VM name", ""],
     ["[1, 2]", "it must be a mapping", "image: debian"],

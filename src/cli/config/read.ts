@@ -3,7 +3,8 @@ import { dirname, join } from "node:path";
 import { parseDocument } from "yaml";
 import { EmberError, errnoCode } from "../../errors/ember-error.ts";
 import type { Context } from "../context.ts";
-import { absolutePath, pathOrName } from "../parser/path-or-name.ts";
+import { absolutePath, type Folders, pathOrName } from "../parser/path-or-name.ts";
+import type { SecretOrigin } from "../parser/secret.ts";
 import { checkSettings, type FileKind } from "./schema.ts";
 import type { VmSettings } from "./vm-settings.ts";
 
@@ -33,12 +34,17 @@ async function readSettings(path: string, kind: FileKind, context: Context): Pro
     throw new EmberError("invalid-config", `${path}: ${checked.problem}`, options);
   }
   const folders = { cwd: dirname(path), homeFolder: context.homeFolder };
-  const { kernel, sshKey, ...settings } = checked.settings;
+  const { kernel, sshKey, secrets, ...settings } = checked.settings;
   return {
     ...settings,
     kernel: pathOrName(kernel, folders),
+    secrets: secrets?.map((secret) => ({ ...secret, from: absoluteOrigin(secret.from, folders) })),
     sshKey: sshKey === undefined ? undefined : absolutePath(sshKey, folders),
   };
+}
+
+function absoluteOrigin(from: SecretOrigin, folders: Folders): SecretOrigin {
+  return from.kind === "file" ? { kind: "file", path: absolutePath(from.path, folders) } : from;
 }
 
 async function read(path: string): Promise<string | undefined> {

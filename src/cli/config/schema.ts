@@ -1,9 +1,13 @@
 import * as v from "valibot";
 import { toEmberError } from "../../errors/ember-error.ts";
+import { parseSecretHost } from "../../policy/host-rule.ts";
 import { closest } from "../parser/closest.ts";
 import type { Parser } from "../parser/flag.ts";
 import { line, reference, vmName } from "../parser/kinds.ts";
-import { cidr, egressPolicy, portMapping } from "../parser/network.ts";
+import { cidr } from "../parser/network.ts";
+import { addressRule, egressPolicy, hostRule } from "../parser/policy.ts";
+import { portMappings } from "../parser/ports.ts";
+import { secretOrigin } from "../parser/secret.ts";
 import { size } from "../parser/size.ts";
 import type { VmSettings } from "./vm-settings.ts";
 
@@ -39,15 +43,32 @@ const variable = v.pipe(
   v.transform(String),
 );
 
+const hostList = 'must be a list such as ["api.github.com", "*.npmjs.org"]';
+const networkList = 'must be a list such as ["10.0.0.0/8:5432"]';
+
+const secretName = v.pipe(v.string(), v.regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, "is not a variable's name"));
+const secretHostName: Parser<string> = (input) => parseSecretHost(input, "the host");
+const secret = v.strictObject({
+  from: parsed(secretOrigin),
+  hosts: v.array(parsed(secretHostName), hostList),
+});
+
 const network = v.strictObject({
   subnet: v.optional(parsed(cidr)),
-  ports: v.optional(v.array(parsed(portMapping), 'must be a list such as ["8080:80"]')),
+  ports: v.optional(v.array(parsed(portMappings), 'must be a list such as ["8080:80"]')),
   egress: v.optional(parsed(egressPolicy)),
+  allow_hosts: v.optional(v.array(parsed(hostRule("allow")), hostList)),
+  deny_hosts: v.optional(v.array(parsed(hostRule("refuse")), hostList)),
+  allow_cidrs: v.optional(v.array(parsed(addressRule("allow")), networkList)),
+  deny_cidrs: v.optional(v.array(parsed(addressRule("refuse")), networkList)),
+  secrets: v.optional(
+    v.record(secretName, secret, "must be a mapping of names to mappings with from and hosts"),
+  ),
 });
 
 const networkName = v.picklist(
   ["default", "none"],
-  "must be default, none, or a mapping with subnet, ports and egress",
+  "must be default, none, or a mapping with subnet, ports, egress, rules and secrets",
 );
 
 const ssh = v.strictObject({
@@ -93,13 +114,26 @@ export function checkSettings(content: unknown, kind: FileKind): Checked {
       memoryBytes: memory,
       diskBytes: disk_size,
       bootArguments: boot_args,
-      network: typeof net === "string" ? net : net?.subnet,
-      ports: typeof net === "string" ? undefined : net?.ports,
-      egress: typeof net === "string" ? undefined : net?.egress,
+      ...networkSettings(net),
       environment: env,
       user: login?.user,
       sshKey: login?.key,
     },
+  };
+}
+
+function networkSettings(net: v.InferOutput<typeof network> | string | undefined): VmSettings {
+  if (net === undefined || typeof net === "string") return { network: net };
+  const secrets = Object.entries(net.secrets ?? {}).map(([name, { from, hosts }]) => ({ name, from, hosts }));
+  return {
+    network: net.subnet,
+    ports: net.ports?.flat(),
+    egress: net.egress,
+    allowHosts: net.allow_hosts,
+    denyHosts: net.deny_hosts,
+    allowCidrs: net.allow_cidrs,
+    denyCidrs: net.deny_cidrs,
+    secrets: secrets.length === 0 ? undefined : secrets,
   };
 }
 
@@ -126,6 +160,7 @@ function explain(issue: v.BaseIssue<unknown>, topLevelKeys: readonly string[]): 
 
 function knownKeys(parent: string, topLevelKeys: readonly string[]): readonly string[] {
   if (parent === "network") return Object.keys(network.entries);
+  if (/^network\.secrets\.[^.]+$/.test(parent)) return Object.keys(secret.entries);
   if (parent === "ssh") return Object.keys(ssh.entries);
   return topLevelKeys;
 }

@@ -1,5 +1,6 @@
-import type { CreateVmOptions, EgressPolicy, PortMapping } from "../../types.ts";
+import type { CreateVmOptions, EgressPolicy, PolicyOptions, PortMapping } from "../../types.ts";
 import { type Defined, defined } from "../parser/defined.ts";
+import type { SecretSource } from "./secret-values.ts";
 
 /** What a file or the flags say about a new VM; what is undefined is left to the next source. */
 export interface VmSettings {
@@ -12,6 +13,11 @@ export interface VmSettings {
   readonly network?: string | undefined;
   readonly ports?: readonly PortMapping[] | undefined;
   readonly egress?: EgressPolicy | undefined;
+  readonly allowHosts?: readonly string[] | undefined;
+  readonly denyHosts?: readonly string[] | undefined;
+  readonly allowCidrs?: readonly string[] | undefined;
+  readonly denyCidrs?: readonly string[] | undefined;
+  readonly secrets?: readonly SecretSource[] | undefined;
   readonly environment?: Readonly<Record<string, string>> | undefined;
   readonly user?: string | undefined;
   readonly bootArguments?: string | undefined;
@@ -32,13 +38,16 @@ export function mergeSettings(...sources: readonly VmSettings[]): VmSettings {
   return merged;
 }
 
-/** The settings in the library's words, without name and image. */
+/** The settings in the library's words, without name, image and secrets, whose values are read apart. */
 export function toCreateOptions(
   settings: VmSettings,
 ): Defined<Pick<CreateVmOptions, "cpus" | "memoryBytes" | "diskBytes" | "kernel" | "network">> &
-  Defined<Pick<CreateVmOptions, "ports" | "egress" | "environment" | "user" | "bootArguments">> {
+  Defined<Pick<CreateVmOptions, "ports" | "environment" | "user" | "bootArguments">> &
+  Defined<PolicyOptions> {
   const { cpus, memoryBytes, diskBytes, kernel, bootArguments } = settings;
-  const { network, ports, egress, environment, user } = settings;
+  const { network, ports, environment, user } = settings;
+  const { egress, allowHosts, denyHosts, allowCidrs, denyCidrs } = settings;
+  const policy = { egress, allowHosts, denyHosts, allowCidrs, denyCidrs };
   const machine = { cpus, memoryBytes, diskBytes, kernel, bootArguments };
-  return defined({ ...machine, network, ports, egress, environment, user });
+  return defined({ ...machine, ...policy, network, ports, environment, user });
 }

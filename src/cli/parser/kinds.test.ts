@@ -3,7 +3,7 @@ import { EmberError } from "../../errors/ember-error.ts";
 import { duration, moment } from "./duration.ts";
 import type { Parser } from "./flag.ts";
 import { choice, count, keyValue, line, record, reference, text, vmName } from "./kinds.ts";
-import { cidr, forwardPort, networkChoice, portMapping } from "./network.ts";
+import { cidr, networkChoice } from "./network.ts";
 import { size } from "./size.ts";
 
 /** The error that the parser throws, which must be one of ours. */
@@ -69,42 +69,6 @@ describe("duration", () => {
     for (const bad of ["yesterday", "2026", "12", "2026-13-40T00:00:00Z", "Jan 1 2026"]) {
       expect(() => moment(bad, "--since", now)).toThrow("is not a moment");
     }
-  });
-});
-
-describe("ports", () => {
-  test("a mapping is reachable from this host alone unless an address is given", () => {
-    expect(portMapping("8080:80", "-p")).toEqual({
-      protocol: "tcp",
-      hostAddress: "127.0.0.1",
-      hostPort: 8080,
-      guestPort: 80,
-    });
-    expect(portMapping("0.0.0.0:53:5353/udp", "-p")).toMatchObject({
-      hostAddress: "0.0.0.0",
-      protocol: "udp",
-    });
-    expect(portMapping("[::1]:8080:80/tcp", "-p")).toMatchObject({ hostAddress: "::1", protocol: "tcp" });
-    expect(forwardPort("localhost:1:2", "PORTS")).toEqual({ bind: "127.0.0.1", hostPort: 1, guestPort: 2 });
-  });
-
-  test.each([
-    "80",
-    ":80",
-    "80:",
-    "0:80",
-    "80:65536",
-    "a:b",
-    "1.2.3:80:80",
-    "8080:80/sctp",
-    "1:2:3:4",
-    "300.1.1.1:1:2",
-  ])("'%s' is refused", (input) => {
-    expect(refusal(portMapping, input).code).toBe("usage");
-  });
-
-  test("forward has no protocol", () => {
-    expect(refusal(forwardPort, "53:53/udp").code).toBe("usage");
   });
 });
 

@@ -178,6 +178,7 @@ const fakeNetwork: NetworkApi = {
   audit: async (vm) => sampleAudit(vm),
   forget: nothing,
   status: async () => sampleNetworkStatus,
+  hostNames: async () => [{ name: "web.ember.internal", address: "127.0.0.1" }],
 };
 
 const fakeInstallation: Omit<EmberApi, Parts> = {

@@ -1,9 +1,16 @@
 import { EmberError } from "../../../errors/ember-error.ts";
 import type { Command } from "../../parser/command.ts";
-import { type ForwardPort, forwardPort } from "../../parser/network.ts";
-import { many, type Positional } from "../../parser/positional.ts";
-import { nameArgument } from "../vm/arguments.ts";
+import { vmName } from "../../parser/kinds.ts";
+import { type ForwardPort, forwardPort } from "../../parser/ports.ts";
+import { many, one, type Positional } from "../../parser/positional.ts";
 
+/** A VM, also by the name that VMs know it by. */
+const nameArgument: Positional<string> = one(
+  "NAME",
+  (input, what) => vmName(input.replace(/\.ember\.internal\.?$/, ""), what),
+  "name of the VM: web, or web.ember.internal",
+  { complete: "vm" },
+);
 const ports: Positional<readonly ForwardPort[]> = many(
   "PORTS",
   forwardPort,

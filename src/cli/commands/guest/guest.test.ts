@@ -252,6 +252,13 @@ describe("forward", () => {
     });
   });
 
+  test("takes the name that VMs know the VM by", async () => {
+    const result = await runCli(["forward", "web.ember.internal", "8080:80"], {
+      onStart: ({ interruption }) => setTimeout(() => interruption.receive("SIGINT"), 20),
+    });
+    expect(result.calls.find(({ method }) => method === "vms.forward")?.args[0]).toBe("web");
+  });
+
   test("a VM that stops ends it with an error", async () => {
     const forwarding = { ports: [], closed: Promise.resolve(), [Symbol.asyncDispose]: async () => undefined };
     const { status, stderr } = await runCli(["forward", "web", "1:2"], {

@@ -1,7 +1,5 @@
-import type { EgressPolicy } from "../../../types.ts";
 import { type Flag, toggle, value } from "../../parser/flag.ts";
 import { count, reference, vmName } from "../../parser/kinds.ts";
-import { egressPolicy } from "../../parser/network.ts";
 import { many, one, type Positional } from "../../parser/positional.ts";
 import { size } from "../../parser/size.ts";
 
@@ -27,12 +25,6 @@ export const kernelFlag = (defaultText: string): Flag<string | undefined> =>
   value("kernel", "KERNEL", reference, "name of a kernel, or path of a kernel file", {
     default: defaultText,
     complete: "kernel",
-  });
-
-export const egressFlag = (defaultText: string): Flag<EgressPolicy | undefined> =>
-  value("egress", "POLICY", egressPolicy, "where it may connect to: all, none, or networks (CIDR,...)", {
-    default: defaultText,
-    complete: ["all", "none"],
   });
 
 export const noStartFlag: Flag<boolean> = toggle("no-start", "make the VM, but do not start it");

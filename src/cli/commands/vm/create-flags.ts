@@ -4,9 +4,11 @@ import type { Context } from "../../context.ts";
 import type { Arguments } from "../../parser/arguments.ts";
 import { type Flag, list, value } from "../../parser/flag.ts";
 import { keyValue, record, text } from "../../parser/kinds.ts";
-import { networkChoice, portMapping } from "../../parser/network.ts";
+import { networkChoice } from "../../parser/network.ts";
 import { pathOrName } from "../../parser/path-or-name.ts";
-import { cpusFlag, diskSizeFlag, egressFlag, kernelFlag, memoryFlag } from "./arguments.ts";
+import { portMappings } from "../../parser/ports.ts";
+import { cpusFlag, diskSizeFlag, kernelFlag, memoryFlag } from "./arguments.ts";
+import { policyFlags } from "./policy-flags.ts";
 
 /** The flags that describe a new VM, for `vm create` and `run`. */
 const cpus = cpusFlag("1");
@@ -23,14 +25,14 @@ const network: Flag<string | undefined> = value(
     complete: ["default", "none"],
   },
 );
-const publish: Flag<readonly PortMapping[]> = list(
+const publish: Flag<readonly (readonly PortMapping[])[]> = list(
   "publish",
   "PORTS",
-  portMapping,
-  "[ADDRESS:]HOST:GUEST[/udp]: lead a port of this host to the VM; address 127.0.0.1 unless given",
+  portMappings,
+  "[ADDRESS:]HOST:GUEST[/udp]: lead a port of this host, or a range, to the VM; address 127.0.0.1 unless given",
   { short: "p" },
 );
-const egress = egressFlag("all");
+const reach = policyFlags("all, or none with --allow-...");
 const env: Flag<readonly (readonly [string, string])[]> = list(
   "env",
   "KEY=VALUE",
@@ -49,14 +51,14 @@ export const describingFlags: readonly Flag<unknown>[] = [
   kernel,
   network,
   publish,
-  egress,
+  ...reach.flags,
   env,
   user,
 ];
 
 /** What these flags say; a flag that was not given says nothing. */
 export function settingsFromFlags(args: Arguments, context: Context): VmSettings {
-  const ports = args.get(publish);
+  const ports = args.get(publish).flat();
   return {
     cpus: args.get(cpus),
     memoryBytes: args.get(memory),
@@ -64,7 +66,8 @@ export function settingsFromFlags(args: Arguments, context: Context): VmSettings
     kernel: pathOrName(args.get(kernel), context),
     network: args.get(network),
     ports: ports.length === 0 ? undefined : ports,
-    egress: args.get(egress),
+    ...reach.policyOf(args),
+    secrets: reach.secretsOf(args, context),
     environment: record(args.get(env)),
     user: args.get(user),
   };

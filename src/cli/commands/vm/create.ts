@@ -10,7 +10,7 @@ import { registryFlags, registryOf } from "../image/registry-flags.ts";
 import { fullCopyFlag, noStartFlag } from "./arguments.ts";
 import { describingFlags, settingsFromFlags } from "./create-flags.ts";
 import { printCreated } from "./created.ts";
-import { authorizedKeysOf, settingsFromFiles } from "./settings.ts";
+import { authorizedKeysOf, secretsOf, settingsFromFiles } from "./settings.ts";
 
 const name: Positional<string | undefined> = optional(
   "NAME",
@@ -52,6 +52,10 @@ export const create: Command = {
   examples: [
     { line: "ember vm create web --image nginx -p 8080:80", shows: "a web server on port 8080" },
     { line: "ember vm create box --image debian --cpus 2 --memory 1G", shows: "a bigger machine" },
+    {
+      line: "ember vm create bot --image node --allow-host '*.npmjs.org' --secret TOKEN=env:NPM_TOKEN --secret-host registry.npmjs.org",
+      shows: "reaches npm alone, with a token that it never sees",
+    },
     { line: "ember vm create --vm-config web.yaml", shows: "everything from a file" },
     {
       line: "ember vm create job --image debian -- sh -c 'date; sleep 9'",
@@ -60,10 +64,12 @@ export const create: Command = {
   ],
   async run(session, args) {
     const settings = await gather(session, args);
+    const secrets = await secretsOf(settings, session.context);
     const { vms } = await session.ember();
     const made = await session.task(`creating ${settings.name}`, async (options) =>
       vms.create({
         ...toCreateOptions(settings),
+        ...secrets,
         name: settings.name,
         image: settings.image,
         ...(args.rest.length === 0 ? {} : { command: args.rest }),

@@ -7,16 +7,10 @@ import { pathOrName } from "../../parser/path-or-name.ts";
 import { one, type Positional } from "../../parser/positional.ts";
 import { plural } from "../../render/text.ts";
 import type { Session, Timed } from "../../session.ts";
-import {
-  cpusFlag,
-  diskSizeFlag,
-  egressFlag,
-  fullCopyFlag,
-  kernelFlag,
-  memoryFlag,
-  noStartFlag,
-} from "./arguments.ts";
+import { cpusFlag, diskSizeFlag, fullCopyFlag, kernelFlag, memoryFlag, noStartFlag } from "./arguments.ts";
 import { printCreated } from "./created.ts";
+import { policyFlags } from "./policy-flags.ts";
+import { secretsOf } from "./settings.ts";
 
 const source: Positional<string> = one("SOURCE", vmName, "the VM to fork", { complete: "vm" });
 const name: Positional<string> = one(
@@ -37,7 +31,7 @@ const network: Flag<string | undefined> = value(
   { default: inherited },
 );
 
-const egress = egressFlag(inherited);
+const reach = policyFlags(inherited);
 
 const countFlag: Flag<number | undefined> = value(
   "count",
@@ -47,11 +41,12 @@ const countFlag: Flag<number | undefined> = value(
 );
 
 export const fork: Command = {
-  flags: [countFlag, cpus, memory, diskSize, kernel, network, egress, noStartFlag, fullCopyFlag],
+  flags: [countFlag, cpus, memory, diskSize, kernel, network, ...reach.flags, noStartFlag, fullCopyFlag],
   positionals: [source, name],
   description:
     "The new VM begins with the source's disk as it is now; from then on neither sees the other's changes. A running " +
-    "source goes on running: its file systems are frozen for the moment.",
+    "source goes on running: its file systems are frozen for the moment. What is said of where it may connect to replaces " +
+    "all that holds for the source.",
   examples: [
     { line: "ember vm fork web web-test", shows: "try something without risk" },
     { line: "ember vm fork web big --memory 4G", shows: "with more memory" },
@@ -61,6 +56,7 @@ export const fork: Command = {
     const { vms } = await session.ember();
     const fresh = args.get(name);
     const many = args.get(countFlag);
+    const secrets = await secretsOf({ secrets: reach.secretsOf(args, session.context) }, session.context);
     const label =
       many === undefined ? `forking ${args.get(source)} to ${fresh}` : `forking ${args.get(source)}`;
     const made = await session.task(label, (options) =>
@@ -69,13 +65,14 @@ export const fork: Command = {
         ...defined({ count: many }),
         start: !args.get(noStartFlag),
         fullCopy: args.get(fullCopyFlag),
+        ...reach.policyOf(args),
+        ...secrets,
         ...defined({
           cpus: args.get(cpus),
           memoryBytes: args.get(memory),
           diskBytes: args.get(diskSize),
           kernel: pathOrName(args.get(kernel), session.context),
           network: args.get(network),
-          egress: args.get(egress),
         }),
         ...options,
       }),

@@ -26,9 +26,11 @@ export const vmGroup: Group = {
     leaf("stats", "show what VMs use right now", async () => (await import("./stats.ts")).stats),
     leaf(
       "update",
-      "change a stopped VM's processors, memory or kernel",
+      "change a VM's size, or what it may reach",
       async () => (await import("./update.ts")).update,
     ),
+    leaf("publish", "lead ports of this host to a VM", async () => (await import("./publish.ts")).publish),
+    leaf("unpublish", "give ports of this host back", async () => (await import("./publish.ts")).unpublish),
     leaf("resize", "make a VM's disk larger", async () => (await import("./resize.ts")).resize),
     leaf("fork", "make new VMs from another one's disk", async () => (await import("./fork.ts")).fork),
     leaf("push", "send a VM's disk to a registry", async () => (await import("./push.ts")).push),

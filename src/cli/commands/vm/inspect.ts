@@ -1,7 +1,8 @@
 import { quoteCommand } from "../../../guest/quote.ts";
-import type { PortMapping, VmDetails } from "../../../types.ts";
+import type { VmDetails } from "../../../types.ts";
 import type { Command } from "../../parser/command.ts";
 import { type FieldValue, renderFields } from "../../render/fields.ts";
+import { renderPort } from "../../render/ports.ts";
 import { renderSize } from "../../render/quantity.ts";
 import { nameArgument } from "./arguments.ts";
 
@@ -22,6 +23,7 @@ export const inspect: Command = {
 };
 
 function fields(vm: VmDetails): readonly (readonly [string, FieldValue])[] {
+  const { egress, policy } = vm.network;
   return [
     ["name", vm.name],
     ["id", vm.id],
@@ -41,7 +43,10 @@ function fields(vm: VmDetails): readonly (readonly [string, FieldValue])[] {
     ["guest address", vm.network.guestIp],
     ["host address", vm.network.hostIp],
     ["mac", vm.network.mac],
-    ["ports", vm.network.ports.map(port)],
+    ["ports", vm.network.ports.map(renderPort)],
+    ["egress", typeof egress === "string" ? egress : egress.join(", ")],
+    ["rules", policy.rules.map(({ text }) => text)],
+    ["secrets", vm.secrets.map(({ name, hosts }) => `${name} for ${hosts.join(", ")}`)],
     ["hypervisor", vm.accelerator === null ? vm.hypervisor : `${vm.hypervisor} (${vm.accelerator})`],
     ["storage", vm.storage],
     ["pid", vm.pid],
@@ -50,9 +55,4 @@ function fields(vm: VmDetails): readonly (readonly [string, FieldValue])[] {
     ["created", vm.createdAt],
     ["started", vm.startedAt],
   ];
-}
-
-function port({ hostAddress, hostPort, guestPort, protocol }: PortMapping): string {
-  const host = hostAddress.includes(":") ? `[${hostAddress}]` : hostAddress;
-  return `${host}:${hostPort} -> ${guestPort}/${protocol}`;
 }

@@ -1,6 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import type { SecretOptions } from "../../../types.ts";
 import { mergeSettings, type VmSettings } from "../../config/vm-settings.ts";
+import type { Context } from "../../context.ts";
 import type { Session } from "../../session.ts";
 
 /** The global configuration, under the file if one was given. Throws `invalid-config`, `file-not-found`. */
@@ -11,6 +13,16 @@ export async function settingsFromFiles(session: Session, vmConfig: string | und
   const { readGlobalConfig, readVmFile } = await import("../../config/read.ts");
   const global = await readGlobalConfig(stateDir, session.context);
   return mergeSettings(global, vmConfig === undefined ? {} : await readVmFile(vmConfig, session.context));
+}
+
+/** The option with the secrets' values, read now; none when there are no secrets. Throws as `readSecretValues` does. */
+export async function secretsOf(
+  settings: Pick<VmSettings, "secrets">,
+  context: Context,
+): Promise<{ secrets?: readonly SecretOptions[] }> {
+  if (settings.secrets === undefined) return {};
+  const { readSecretValues } = await import("../../config/secret-values.ts");
+  return { secrets: await readSecretValues(settings.secrets, context) };
 }
 
 /** The option that lets the key of `ssh.key` in, when there is one. Throws `file-not-found`, `invalid-config`. */

@@ -25,7 +25,7 @@ export const stats: Command = {
   description:
     "CPU is processor time so far, or with --watch the share of one processor since the last look. " +
     "HOST is memory taken on this host, READ/WRITTEN what the disk gave and took since the start, where the hypervisor " +
-    "counts it; the other columns come from inside the guest.",
+    "counts it, REFUSED what the network refused, when it did; the other columns come from inside the guest.",
   readOnly: true,
   examples: [
     { line: "ember vm stats", shows: "all VMs, once" },
@@ -77,6 +77,9 @@ function columns(sample: Sample, previous: Sample | undefined): Column<VmStats>[
     align: "right",
   });
   const counted = sample.stats.some(({ io }) => io !== null);
+  const policed = sample.stats.some(
+    ({ network }) => network !== null && network.refused + network.spoofed > 0,
+  );
   const pair = (used: number, total: number): string => `${renderSize(used)}/${renderSize(total)}`;
   return [
     { title: "NAME", value: (row) => row.name, shrink: { minimum: 8, keep: "start" } },
@@ -91,6 +94,9 @@ function columns(sample: Sample, previous: Sample | undefined): Column<VmStats>[
       ? [right("READ/WRITTEN", ({ io }) => (io === null ? "" : pair(io.diskReadBytes, io.diskWrittenBytes)))]
       : []),
     right("IN/OUT", ({ guest }) => (guest === null ? "" : pair(guest.receivedBytes, guest.sentBytes))),
+    ...(policed
+      ? [right("REFUSED", ({ network }) => (network === null ? "" : `${network.refused + network.spoofed}`))]
+      : []),
     right("LOAD", ({ guest }) => guest?.loadAverage.toFixed(2) ?? ""),
     right("PROCS", ({ guest }) => guest?.processes.toString() ?? ""),
   ];
