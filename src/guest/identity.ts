@@ -37,6 +37,8 @@ export interface GuestIdentity {
     readonly publish?: string;
   };
   readonly process: GuestProcess;
+  /** Certificates of authorities, PEM, that the guest trusts besides its image's: of its own secrets. */
+  readonly trust?: readonly string[];
   /** The user that a session without a user of its own runs as. */
   readonly sessionUser: string;
   /** How the machine is turned off: some virtual machines have no power switch but end on a reboot. */

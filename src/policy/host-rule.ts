@@ -183,6 +183,8 @@ export function canonicalHost(name: string): string | undefined {
   const ascii = /^[\x21-\x7e]+$/.test(bare) ? bare.toLowerCase() : domainToASCII(bare);
   const labels = ascii.split(".");
   const isLabel = (label: string): boolean => /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/.test(label);
+  // Digits of other scripts become an address as well.
+  if (/^(\d+|0x[0-9a-f]*)$/.test(labels.at(-1) ?? "")) return undefined;
   if (ascii.length > mostCharacters || !labels.every(isLabel)) return undefined;
   return labels.some((label) => label.startsWith("xn--")) && domainToASCII(ascii) === "" ? undefined : ascii;
 }

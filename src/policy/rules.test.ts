@@ -75,6 +75,8 @@ describe("--allow-host", () => {
     [`${"a".repeat(64)}.example`, "is not a host's name"],
     [`${"a.".repeat(130)}example`, "is not a host's name"],
     ["exa\u0007mple.org", "exa?mple.org", "is not a host's name"],
+    ["１２.３", "is not a host's name"],
+    ["*.example.0x1", "can be read as"],
     ["xn--\u00fc.example", "is not a host's name"],
   ];
   for (const [input, ...says] of refused) {

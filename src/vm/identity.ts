@@ -4,6 +4,7 @@ import { agentGuestPort, publishGuestPort } from "../network/agent-port.ts";
 import type { Attachment } from "../network/network.ts";
 import type { VmRecord } from "../state/vms.ts";
 import type { ImageConfig } from "../types.ts";
+import { placeholdersOf, type StoredSecrets } from "./secrets.ts";
 
 /** What the guest is told at boot. */
 export function identityOf(
@@ -13,7 +14,7 @@ export function identityOf(
   capabilities: HypervisorCapabilities,
   clientPublicKey: string,
   siblings: readonly { readonly name: string; readonly address: string }[],
-  placeholders: Readonly<Record<string, string>> = {},
+  stored: StoredSecrets | undefined = undefined,
 ): GuestIdentity {
   const network = hasInterface(nic) ? guest : null;
   // As Debian does for a machine without an address of its own.
@@ -35,12 +36,13 @@ export function identityOf(
       mode: "auto",
       argv: commandOf(vm, image),
       explicit: vm.command.length > 0,
-      env: mergeEnvironment(image.environment, { ...vm.environment, ...placeholders }),
+      env: mergeEnvironment(image.environment, { ...vm.environment, ...placeholdersOf(stored) }),
       user: image.user,
       workdir: image.workdir,
       stopSignal: image.stopSignal,
       onExit: vm.onExit,
     },
+    ...(stored === undefined ? {} : { trust: [stored.authority.certificate] }),
     sessionUser: vm.user,
     powerOff: capabilities.guestPowerOff,
   };

@@ -13,7 +13,7 @@ import { chooseAccelerator } from "../acceleration.ts";
 import { clientPublicKey } from "../agent.ts";
 import { awaitAgent } from "../boot.ts";
 import { identityOf } from "../identity.ts";
-import { placeholdersOf, readSecrets } from "../secrets.ts";
+import { readSecrets } from "../secrets.ts";
 import { siblingHosts } from "../siblings.ts";
 import { userIdOf } from "../users.ts";
 import { networkOf } from "../vm-network.ts";
@@ -153,7 +153,7 @@ async function addIdentity(installation: Installation, vm: VmRecord, attachment:
     (await installation.hypervisor()).capabilities(),
     clientPublicKey(installation),
     siblings ? await siblingHosts(installation, vm) : [],
-    placeholdersOf(stored),
+    stored,
   );
   await finishInitrd(initrdPath(installation, vm.id), identityJson(identity));
 }

@@ -10,6 +10,8 @@ export interface TestInstallation {
 
 export type Call =
   | { readonly call: "attach"; readonly vm: VmNetwork }
+  | { readonly call: "publish"; readonly vm: VmNetwork }
+  | { readonly call: "applyPolicy"; readonly vm: VmNetwork }
   | { readonly call: "detach"; readonly vmId: string }
   | { readonly call: "close" }
   | { readonly call: "probe" }
@@ -27,6 +29,8 @@ interface Answer {
 /** The driver of one installation, in a namespace. */
 export interface RemoteNetwork {
   readonly attach: (vm: VmNetwork) => Promise<Attachment>;
+  readonly publish: (vm: VmNetwork) => Promise<void>;
+  readonly applyPolicy: (vm: VmNetwork) => Promise<void>;
   readonly detach: (vmId: string) => Promise<void>;
   readonly close: () => Promise<void>;
   readonly probe: () => Promise<NetworkProbe>;
@@ -86,6 +90,8 @@ function remote(
   };
   return {
     attach: (vm) => ask({ call: "attach", vm }),
+    publish: (vm) => ask({ call: "publish", vm }),
+    applyPolicy: (vm) => ask({ call: "applyPolicy", vm }),
     detach: (vmId) => ask({ call: "detach", vmId }),
     close: () => ask({ call: "close" }),
     probe: () => ask({ call: "probe" }),

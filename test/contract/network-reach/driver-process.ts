@@ -44,6 +44,10 @@ async function answer(network: Network, request: Request): Promise<unknown> {
   switch (request.call) {
     case "attach":
       return await network.attach(request.vm);
+    case "publish":
+      return await network.publish?.(request.vm);
+    case "applyPolicy":
+      return await network.applyPolicy?.(request.vm);
     case "detach":
       return await network.detach(request.vmId);
     case "close":

@@ -21,7 +21,7 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fail(fmt.Errorf("usage: wire join TAP NAMESPACE | wire listen NAME PORT | wire probe SOURCE TARGET..."))
+		fail(fmt.Errorf("usage: wire join TAP NAMESPACE | wire listen NAME PORT | wire probe SOURCE TARGET... | wire echo PORT | wire talk ADDRESS:PORT"))
 	}
 	switch args := os.Args[2:]; os.Args[1] {
 	case "join":
@@ -30,6 +30,10 @@ func main() {
 		listen(args[0], args[1])
 	case "probe":
 		probe(args[0], args[1:])
+	case "echo":
+		echoLines(args[0])
+	case "talk":
+		talk(args[0])
 	}
 }
 
