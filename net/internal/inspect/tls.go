@@ -84,16 +84,16 @@ func (c *connection) passTLS(said hello, length int) {
 // passSecondHello: a server may ask for another ClientHello, which may not name another host. What follows then is
 // encrypted, or not a ClientHello. An end of the guest's bytes is left for others to see.
 func (c *connection) passSecondHello(first hello) error {
-	for c.fill(recordHeader+1) && c.guest.held[0] == recordChange {
-		length := recordHeader + int(c.guest.held[3])<<8 + int(c.guest.held[4])
-		if length != recordHeader+1 {
+	for c.startsWith(recordChange) && c.fill(recordHeader) {
+		const length = recordHeader + 1
+		if c.guest.held[3] != 0 || c.guest.held[4] != 1 {
 			return errHello
 		}
-		if err := c.guest.take(c.server, length); err != nil {
+		if !c.fill(length) || c.guest.take(c.server, length) != nil {
 			return nil // it shows again
 		}
 	}
-	if len(c.guest.held) <= recordHeader || c.guest.held[0] != recordHandshake || c.guest.held[recordHeader] != clientHello {
+	if !c.startsWith(recordHandshake) || !c.fill(recordHeader+1) || c.guest.held[recordHeader] != clientHello {
 		return nil
 	}
 	var reader helloReader
@@ -103,6 +103,8 @@ func (c *connection) passSecondHello(first hello) error {
 	}
 	return err
 }
+
+func (c *connection) startsWith(record byte) bool { return c.fill(1) && c.guest.held[0] == record }
 
 // fill holds at least n bytes; false when there are no more.
 func (c *connection) fill(n int) bool {
