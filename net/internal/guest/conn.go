@@ -1,0 +1,66 @@
+package guest
+
+import (
+	"sync"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/waiter"
+
+	"ember.dev/net/internal/policy"
+)
+
+// Conn is a connection with a guest, from this end of it.
+type Conn struct {
+	*gonet.TCPConn
+	endpoint tcpip.Endpoint
+	queue    *waiter.Queue
+	segment  int
+
+	mu   sync.Mutex
+	how  policy.How
+	name string
+}
+
+// headers of a segment besides the IP header: TCP's and its time stamps, bytes.
+const segmentHeaders = header.TCPMinimumSize + 12
+
+// newConn sets what all connections with guests have; mtu is the link's, bytes.
+func newConn(queue *waiter.Queue, endpoint tcpip.Endpoint, mtu uint32) *Conn {
+	options := endpoint.SocketOptions()
+	options.SetDelayOption(false) // the other side has put together already what belongs together
+	options.SetKeepAlive(true)
+	ip := header.IPv4MinimumSize
+	if local, err := endpoint.GetLocalAddress(); err == nil && local.Addr.Len() == header.IPv6AddressSize {
+		ip = header.IPv6MinimumSize
+	}
+	return &Conn{
+		TCPConn:  gonet.NewTCPConn(queue, endpoint),
+		endpoint: endpoint,
+		queue:    queue,
+		segment:  int(mtu) - ip - segmentHeaders,
+	}
+}
+
+// SegmentSize of what goes to the guest, bytes.
+func (c *Conn) SegmentSize() int { return c.segment }
+
+// Reset ends the connection with an RST.
+func (c *Conn) Reset() { c.endpoint.Abort() }
+
+// Admitted says by which name the connection goes on; a change of the policy judges it by that.
+func (c *Conn) Admitted(how policy.How, name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.how, c.name = how, name
+}
+
+func (c *Conn) admittedAs() (policy.How, string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.how, c.name
+}
+
+// Endpoint gives what the stack has for the connection.
+func (c *Conn) Endpoint() (tcpip.Endpoint, *waiter.Queue) { return c.endpoint, c.queue }

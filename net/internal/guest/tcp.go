@@ -1,0 +1,188 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"syscall"
+
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+	"gvisor.dev/gvisor/pkg/waiter"
+
+	"ember.dev/net/internal/guard"
+	"ember.dev/net/internal/icmp"
+	"ember.dev/net/internal/inspect"
+	"ember.dev/net/internal/policy"
+	"ember.dev/net/internal/relay"
+)
+
+const (
+	// maxConnections of a VM to the outside at a time; more are refused.
+	maxConnections = 8192
+	// maxConnecting are those that have not come about yet; the guest's kernel asks again for more.
+	maxConnecting = 2048
+	// dnsPort at the resolver's address.
+	dnsPort = 53
+)
+
+// serveTCP makes the stack hand over every connection that the guest begins.
+func (vm *VM) serveTCP() {
+	forwarder := tcp.NewForwarder(vm.stack, defaultBuffer, maxConnecting, func(request *tcp.ForwarderRequest) {
+		vm.connect(request)
+	})
+	vm.stack.SetTransportProtocolHandler(tcp.ProtocolNumber, func(id stack.TransportEndpointID, packet *stack.PacketBuffer) bool {
+		vm.rememberSequence(id, packet)
+		return forwarder.HandlePacket(id, packet)
+	})
+}
+
+// connect lets the guest's connection come about once that to the outside has, so that the guest learns how it failed.
+func (vm *VM) connect(request *tcp.ForwarderRequest) {
+	id := request.ID()
+	_, destination := endsOf(id)
+	defer vm.forgetSequence(id)
+	if vm.isGateway(destination.Addr()) {
+		vm.connectGateway(request, destination)
+		return
+	}
+	decision := vm.admit("tcp", destination)
+	one := &flow{protocol: "tcp", destination: destination}
+	if decision.Verdict == policy.Refuse || !vm.flows.add(one, maxConnections) {
+		request.Complete(true)
+		return
+	}
+	defer vm.flows.remove(one)
+	ctx, cancel := context.WithCancel(vm.ctx)
+	defer cancel()
+	one.end = cancel
+	if decision.Verdict == policy.Inspect || vm.mayIntercept(destination.Addr()) {
+		vm.connectInspected(ctx, request, one)
+		return
+	}
+	upstream, err := vm.dialer.TCP(ctx, "", destination)
+	if err != nil {
+		vm.refuse(request, destination, err)
+		return
+	}
+	defer upstream.Close()
+	conn := vm.accept(request)
+	if conn == nil {
+		return
+	}
+	vm.note("tcp", destination, policy.Allow, decision.Rule)
+	relay.Run(ctx, conn, upstream, vm.endpoint.Queue)
+}
+
+// admit asks the contract and the policy about a flow, and notes a refusal.
+func (vm *VM) admit(protocol string, destination netip.AddrPort) policy.Decision {
+	if err := vm.guard.Check(destination.Addr()); err != nil && !vm.isNamed(destination.Addr()) {
+		vm.note(protocol, destination, policy.Refuse, contractRule(err))
+		return policy.Decision{Verdict: policy.Refuse}
+	}
+	decision := vm.engine.Admit(protocol, destination)
+	if decision.Verdict == policy.Refuse {
+		vm.note(protocol, destination, policy.Refuse, decision.Rule)
+	}
+	return decision
+}
+
+func contractRule(err error) string {
+	var refusal *guard.Refusal
+	if errors.As(err, &refusal) {
+		return "contract: " + refusal.Reason
+	}
+	return "contract: " + err.Error()
+}
+
+// accept completes the handshake with the guest; nil when the guest has gone.
+func (vm *VM) accept(request *tcp.ForwarderRequest) *Conn {
+	var queue waiter.Queue
+	endpoint, err := request.CreateEndpoint(&queue)
+	request.Complete(err != nil)
+	if err != nil {
+		return nil
+	}
+	return newConn(&queue, endpoint, vm.endpoint.MTU())
+}
+
+// refuse tells the guest how its connection failed, as the network would have.
+func (vm *VM) refuse(request *tcp.ForwarderRequest, destination netip.AddrPort, err error) {
+	var refusal *guard.Refusal
+	var timeout net.Error
+	id := request.ID()
+	switch {
+	case errors.As(err, &refusal):
+		vm.note("tcp", destination, policy.Refuse, contractRule(err))
+		request.Complete(true)
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.EHOSTDOWN):
+		vm.unreachable(id, icmp.HostUnreachable)
+		request.Complete(false)
+	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EAFNOSUPPORT):
+		vm.unreachable(id, icmp.NetworkUnreachable)
+		request.Complete(false)
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+		vm.unreachable(id, icmp.Prohibited)
+		request.Complete(false)
+	case errors.As(err, &timeout) && timeout.Timeout():
+		request.Complete(false) // silence is what the guest would have met
+	default:
+		request.Complete(true)
+	}
+}
+
+// connectGateway serves DNS over TCP; nothing else is at ember-net's own addresses.
+func (vm *VM) connectGateway(request *tcp.ForwarderRequest, destination netip.AddrPort) {
+	isResolver := destination.Addr() == vm.addresses.Resolver || destination.Addr() == vm.addresses.Resolver6
+	one := &flow{protocol: "dns-tcp", destination: destination}
+	if !isResolver || destination.Port() != dnsPort || !vm.connected.Load() || !vm.flows.add(one, maxQuestions) {
+		request.Complete(true)
+		return
+	}
+	defer vm.flows.remove(one)
+	one.end = func() {}
+	conn := vm.accept(request)
+	if conn == nil {
+		return
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(vm.ctx, conn.Reset)
+	defer stop()
+	vm.resolver.ServeStream(vm.ctx, conn, vm.asker())
+}
+
+// connectInspected accepts first: what the guest says decides.
+func (vm *VM) connectInspected(ctx context.Context, request *tcp.ForwarderRequest, one *flow) {
+	conn := vm.accept(request)
+	if conn == nil {
+		return
+	}
+	defer conn.Close()
+	one.admittedAs = conn.admittedAs
+	stop := context.AfterFunc(ctx, conn.Reset)
+	defer stop()
+	inspect.Serve(ctx, conn, one.destination, vm.inspection())
+}
+
+// rememberSequence keeps the number of a connection's first packet, without which the guest takes no ICMP about it.
+func (vm *VM) rememberSequence(id stack.TransportEndpointID, packet *stack.PacketBuffer) {
+	segment := header.TCP(packet.TransportHeader().Slice())
+	if len(segment) < header.TCPMinimumSize || segment.Flags()&(header.TCPFlagSyn|header.TCPFlagAck) != header.TCPFlagSyn {
+		return
+	}
+	vm.connecting.Lock()
+	defer vm.connecting.Unlock()
+	if len(vm.sequences) < maxConnecting {
+		vm.sequences[id] = segment.SequenceNumber()
+	}
+}
+
+func (vm *VM) forgetSequence(id stack.TransportEndpointID) {
+	vm.connecting.Lock()
+	defer vm.connecting.Unlock()
+	delete(vm.sequences, id)
+}
+
+var _ inspect.GuestConn = (*Conn)(nil)

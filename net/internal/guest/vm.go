@@ -1,0 +1,209 @@
+package guest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+
+	"gvisor.dev/gvisor/pkg/buffer"
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+
+	"ember.dev/net/internal/guard"
+	"ember.dev/net/internal/inspect"
+	"ember.dev/net/internal/link"
+	"ember.dev/net/internal/names"
+	"ember.dev/net/internal/policy"
+	"ember.dev/net/internal/route"
+)
+
+// Dialer opens sockets to the outside, by the contract: see dial.Dialer.
+type Dialer interface {
+	TCP(ctx context.Context, name string, destination netip.AddrPort) (net.Conn, error)
+	UDP(destination netip.AddrPort) (*net.UDPConn, error)
+}
+
+// Surroundings are what the VMs of an installation share.
+type Surroundings struct {
+	Routes   *route.Table
+	Guard    *guard.Guard
+	Dialer   Dialer
+	Resolver *names.Resolver
+}
+
+// VM is one VM's network.
+type VM struct {
+	addresses Addresses
+	broadcast netip.Addr
+	link      link.Link
+	endpoint  *link.Endpoint
+	stack     *stack.Stack
+	engine    *policy.Engine
+	recorder  inspect.Recorder
+	intercept atomic.Pointer[inspect.Interceptor]
+	connected atomic.Bool
+
+	routes   *route.Table
+	guard    *guard.Guard
+	dialer   Dialer
+	resolver *names.Resolver
+
+	flows      *flows
+	exchanges  exchanges
+	arrivals   arrivals
+	connecting sync.Mutex
+	sequences  map[stack.TransportEndpointID]uint32
+	questions  atomic.Int64
+
+	allowed, refused, spoofed, overLimit atomic.Uint64
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	ended  chan struct{}
+}
+
+// gatewayMAC is the same on every VM's cable: a machine that is restored elsewhere still knows it.
+const gatewayMAC = tcpip.LinkAddress("\x52\x54\x00\xee\xee\x01")
+
+// New makes a VM's network and begins to carry its frames. recorder may be nil.
+func New(settings *Settings, around Surroundings, recorder inspect.Recorder) (*VM, error) {
+	if err := settings.Check(); err != nil {
+		return nil, err
+	}
+	addresses, err := settings.Addresses()
+	if err != nil {
+		return nil, err
+	}
+	cable, err := newLink(settings.Link)
+	if err != nil {
+		return nil, fmt.Errorf("open the link: %w", err)
+	}
+	endpoint := link.NewEndpoint(gatewayMAC, tcpip.LinkAddress(addresses.MAC), settings.MTU)
+	ctx, cancel := context.WithCancel(context.Background())
+	vm := &VM{
+		addresses: addresses,
+		broadcast: lastOf(addresses.Block),
+		link:      cable,
+		endpoint:  endpoint,
+		engine:    policy.New(settings.Policy),
+		recorder:  recorder,
+		routes:    around.Routes,
+		guard:     around.Guard,
+		dialer:    around.Dialer,
+		resolver:  around.Resolver,
+		flows:     newFlows(),
+		exchanges: exchanges{open: map[stack.TransportEndpointID]*datagrams{}},
+		arrivals:  arrivals{open: map[stack.TransportEndpointID]*arrival{}},
+		sequences: map[stack.TransportEndpointID]uint32{},
+		ctx:       ctx,
+		cancel:    cancel,
+		ended:     make(chan struct{}),
+	}
+	if vm.stack, err = newStack(endpoint, addresses); err != nil {
+		cancel()
+		return nil, err
+	}
+	vm.serveTCP()
+	vm.serveUDP()
+	vm.serveEcho()
+	vm.setConnected(settings.Connected)
+	go func() {
+		defer close(vm.ended)
+		cable.Run(ctx, endpoint.Queue, vm.receive)
+	}()
+	return vm, nil
+}
+
+func newLink(l Link) (link.Link, error) {
+	if l.Kind == "datagram" {
+		return link.NewDatagram(l.Path)
+	}
+	return link.NewStream(l.Path), nil
+}
+
+// Close ends all flows and takes the VM off its siblings' way. Nothing of it is left afterwards.
+func (vm *VM) Close() {
+	vm.setConnected(false)
+	vm.cancel()
+	vm.flows.endUnless(func(*flow) bool { return false })
+	<-vm.ended
+	vm.stack.Destroy()
+}
+
+// SetConnected joins the VM to the outside and its siblings, or ends all that goes there.
+func (vm *VM) SetConnected(connected bool) {
+	vm.setConnected(connected)
+	if !connected {
+		vm.flows.endUnless(func(*flow) bool { return false })
+	}
+}
+
+func (vm *VM) setConnected(connected bool) {
+	vm.connected.Store(connected)
+	for _, address := range []netip.Addr{vm.addresses.Own, vm.addresses.Own6} {
+		switch {
+		case !address.IsValid():
+		case connected:
+			vm.routes.Add(address, vm.endpoint)
+		default:
+			vm.routes.Remove(address, vm.endpoint)
+		}
+	}
+}
+
+// SetPolicy replaces the policy; flows that it does not allow end.
+func (vm *VM) SetPolicy(p policy.Policy) {
+	vm.engine.Replace(p)
+	vm.flows.endUnless(func(one *flow) bool {
+		return one.protocol == "dns-tcp" || stillAllowed(vm.engine, one)
+	})
+}
+
+// SetIntercept takes over who puts secrets in place; nil for nobody.
+func (vm *VM) SetIntercept(interceptor inspect.Interceptor) {
+	if interceptor == nil {
+		vm.intercept.Store(nil)
+		return
+	}
+	vm.intercept.Store(&interceptor)
+}
+
+// mayIntercept says whether a connection to an address may be to a host that secrets are for.
+func (vm *VM) mayIntercept(address netip.Addr) bool {
+	interceptor := vm.intercept.Load()
+	if interceptor == nil {
+		return false
+	}
+	for _, name := range vm.engine.NamesOf(address) {
+		if (*interceptor).Wants(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// inspection is what inspect needs of the VM.
+func (vm *VM) inspection() *inspect.VM {
+	view := &inspect.VM{Engine: vm.engine, Dial: vm.dialer.TCP, Record: vm}
+	if interceptor := vm.intercept.Load(); interceptor != nil {
+		view.Intercept = *interceptor
+	}
+	return view
+}
+
+// isNamed says whether an address stands for a name that only a proxy can resolve.
+func (vm *VM) isNamed(netip.Addr) bool { return false }
+
+// receive is called by the link alone, for one frame after the other.
+var _ func(*buffer.View) = (*VM)(nil).receive
+
+func lastOf(block netip.Prefix) netip.Addr {
+	bytes := block.Masked().Addr().As4()
+	for bit := block.Bits(); bit < 32; bit++ {
+		bytes[bit/8] |= 0x80 >> (bit % 8)
+	}
+	return netip.AddrFrom4(bytes)
+}

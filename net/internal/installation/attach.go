@@ -1,0 +1,127 @@
+package installation
+
+import (
+	"ember.dev/net/internal/fault"
+	"ember.dev/net/internal/guest"
+	"ember.dev/net/internal/policy"
+	"ember.dev/net/internal/publish"
+)
+
+// Attach makes a VM's network. For one that is attached, it replaces the settings: the link and the connections that are
+// still allowed stay, unless addresses or sockets are others.
+func (i *Installation) Attach(settings guest.Settings) error {
+	if err := settings.Check(); err != nil {
+		return fault.New(fault.Usage, "%s", err)
+	}
+	addresses, err := settings.Addresses()
+	if err != nil {
+		return fault.New(fault.Usage, "%s", err)
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.ended {
+		return fault.New(fault.Internal, "ember-net is ending: nobody needed it").With("do it again")
+	}
+	if err := i.refuseTwins(&settings); err != nil {
+		return err
+	}
+	if present := i.vms[settings.ID]; present != nil {
+		if present.settings.SamePlace(&settings) {
+			return i.change(present, settings)
+		}
+		i.remove(settings.ID, present)
+	}
+	one, err := open(settings, i.around)
+	if err != nil {
+		i.rest()
+		return err
+	}
+	i.idle.Stop()
+	i.vms[settings.ID] = one
+	i.around.Resolver.Add(settings.Name, addresses.All()...)
+	return nil
+}
+
+// change is called with mu held. Ports come first: they alone can fail.
+func (i *Installation) change(present *vm, settings guest.Settings) error {
+	if err := present.ports.Set(settings.OpenPorts()); err != nil {
+		return err
+	}
+	present.network.SetPolicy(settings.Policy)
+	present.network.SetConnected(settings.Connected)
+	addresses, err := settings.Addresses()
+	if err != nil {
+		return err
+	}
+	i.around.Resolver.Remove(present.settings.Name)
+	i.around.Resolver.Add(settings.Name, addresses.All()...)
+	present.settings = settings
+	return nil
+}
+
+// refuseTwins of addresses and names: one would get what is meant for the other.
+func (i *Installation) refuseTwins(settings *guest.Settings) error {
+	for id, other := range i.vms {
+		if id == settings.ID {
+			continue
+		}
+		if other.settings.Address == settings.Address || other.settings.Name == settings.Name {
+			return fault.New(fault.Usage, "the VM '%s' has the same name or address", other.settings.Name)
+		}
+	}
+	return nil
+}
+
+// Detach leaves nothing of a VM's network. One that is not attached is none.
+func (i *Installation) Detach(id string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if present := i.vms[id]; present != nil {
+		i.remove(id, present)
+	}
+	i.rest()
+}
+
+// remove is called with mu held.
+func (i *Installation) remove(id string, present *vm) {
+	i.around.Resolver.Remove(present.settings.Name)
+	present.close()
+	delete(i.vms, id)
+}
+
+// rest begins to wait for the end when there is no VM; called with mu held.
+func (i *Installation) rest() {
+	if len(i.vms) == 0 {
+		i.idle.Reset(i.wait)
+	}
+}
+
+// Publish makes the list all ports that lead to a VM.
+func (i *Installation) Publish(id string, ports []publish.Port) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	one, err := i.find(id)
+	if err != nil {
+		return err
+	}
+	settings := one.settings
+	settings.Ports = ports
+	if err := one.ports.Set(settings.OpenPorts()); err != nil {
+		return err
+	}
+	one.settings = settings
+	return nil
+}
+
+// SetPolicy replaces a VM's policy; connections that it does not allow end.
+func (i *Installation) SetPolicy(id string, p policy.Policy) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	one, err := i.find(id)
+	if err != nil {
+		return err
+	}
+	one.network.SetPolicy(p)
+	one.settings.Policy = p
+	return nil
+}
