@@ -3,7 +3,10 @@ import { dirname, isAbsolute, join } from "node:path";
 import { EmberError } from "../../errors/ember-error.ts";
 import { type BlockReader, checkRange } from "./block-reader.ts";
 import { KeptBuffers } from "./kept-buffers.ts";
+import { decompressCluster } from "./qcow2-compressed.ts";
 import {
+  type Compression,
+  compressedPlace,
   entryOffset,
   headerBytes,
   isCompressed,
@@ -16,6 +19,7 @@ import { openRaw, readAt } from "./raw-disk.ts";
 /** Longer chains than QEMU itself could open with the usual limit for open files. */
 const maxChain = 500;
 const keptTableBytes = 4 * 1024 * 1024;
+const keptClusters = 8;
 
 /** A disk in a qcow2 file and in those below it. Throws `io-failed`, `unsupported`. */
 export async function openQcow2(path: string, depth = 1): Promise<BlockReader> {
@@ -55,9 +59,15 @@ async function openBacking(
   throw new EmberError("unsupported", `'${path}' lies on a file of another format than raw or qcow2`);
 }
 
-/** A run of a disk's bytes that lie together: in the file at `host`, nowhere ("zero"), or in the file below. */
+/** A cluster that is stored compressed. */
+interface Packed {
+  readonly at: number;
+  readonly length: number;
+}
+
+/** A run of a disk's bytes that lie together: in the file at `host`, nowhere ("zero"), in the file below, or packed. */
 interface Run {
-  readonly host: number | "zero" | "below";
+  readonly host: number | "zero" | "below" | Packed;
   readonly length: number;
 }
 
@@ -67,8 +77,10 @@ class Qcow2Disk implements BlockReader {
   readonly #whole: OpenFile;
   readonly #l1: Buffer;
   readonly #clusterBytes: number;
+  readonly #compression: Compression;
   readonly #backing: BlockReader | undefined;
   readonly #tables: KeptBuffers;
+  readonly #unpacked = new KeptBuffers(keptClusters);
 
   constructor(whole: OpenFile, header: Qcow2Header, l1: Buffer, backing: BlockReader | undefined) {
     this.name = whole.path;
@@ -76,6 +88,7 @@ class Qcow2Disk implements BlockReader {
     this.#whole = whole;
     this.#l1 = l1;
     this.#clusterBytes = header.clusterBytes;
+    this.#compression = header.compression;
     this.#backing = backing;
     this.#tables = new KeptBuffers(keptTableBytes / header.clusterBytes);
   }
@@ -101,7 +114,7 @@ class Qcow2Disk implements BlockReader {
     const within = offset % this.#clusterBytes;
     const host = await this.#clusterAt(offset - within);
     let length = Math.min(most, this.#clusterBytes - within);
-    while (length < most) {
+    while (length < most && typeof host !== "object") {
       const next = await this.#clusterAt(offset + length);
       if (next !== (typeof host === "number" ? host + within + length : host)) break;
       length = Math.min(most, length + this.#clusterBytes);
@@ -116,7 +129,7 @@ class Qcow2Disk implements BlockReader {
     if (tableAt === 0) return "below";
     const table = await this.#tables.get(tableAt, () => this.#readFile(tableAt, this.#clusterBytes));
     const index = cluster % perTable;
-    if (isCompressed(table, index)) throw new EmberError("unsupported", `'${this.name}' is compressed`);
+    if (isCompressed(table, index)) return compressedPlace(table, index, this.#clusterBytes);
     if (isZeroCluster(table, index)) return "zero";
     const host = entryOffset(table, index);
     return host === 0 ? "below" : host;
@@ -124,10 +137,20 @@ class Qcow2Disk implements BlockReader {
 
   async #readRun({ host, length }: Run, offset: number): Promise<Buffer> {
     if (typeof host === "number") return await this.#readFile(host, length);
+    if (typeof host === "object") {
+      const within = offset % this.#clusterBytes;
+      return (await this.#unpack(host)).subarray(within, within + length);
+    }
     const below = host === "below" ? (this.#backing?.sizeBytes ?? 0) - offset : 0;
     if (this.#backing === undefined || below <= 0) return Buffer.alloc(length);
     if (below >= length) return await this.#backing.read(offset, length);
     return Buffer.concat([await this.#backing.read(offset, below)], length); // the rest is zeros
+  }
+
+  #unpack({ at, length }: Packed): Promise<Buffer> {
+    return this.#unpacked.get(at, async () =>
+      decompressCluster(await this.#readFile(at, length), this.#compression, this.#clusterBytes, this.name),
+    );
   }
 
   async #readFile(at: number, length: number): Promise<Buffer> {

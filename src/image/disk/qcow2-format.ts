@@ -7,12 +7,18 @@ const formatExtension = 0xe2792aca; // name of the backing file's format
 const shortestHeader = 72;
 /** Features that change nothing for a reader: bit 0 says that reference counts may be wrong. */
 const harmlessFeatures = 0x1;
+/** Bit 3: byte 104 says how clusters are compressed. */
+const compressionFeature = 0x8;
+const compressions: Readonly<Record<number, Compression>> = { 0: "deflate", 1: "zstd" };
 const maxL1Bytes = 32 * 1024 * 1024; // QEMU's own limit
+
+export type Compression = "deflate" | "zstd";
 
 export interface Qcow2Header {
   readonly sizeBytes: number;
   readonly clusterBytes: number;
   readonly l1: { readonly offset: number; readonly entries: number };
+  readonly compression: Compression;
   readonly backing: { readonly name: string; readonly format: string | undefined } | undefined;
 }
 
@@ -31,15 +37,23 @@ export function parseHeader(start: Buffer, path: string): Qcow2Header {
   const clusterBits = start.readUInt32BE(20);
   if (clusterBits < 9 || clusterBits > 21) throw broken("its clusters have an impossible size");
   if (start.readUInt32BE(32) !== 0) throw foreign("it is encrypted");
+  const understood = harmlessFeatures | compressionFeature;
   const unknown =
-    version === 3 && (start.readUInt32BE(72) !== 0 || (start.readUInt32BE(76) & ~harmlessFeatures) !== 0);
+    version === 3 && (start.readUInt32BE(72) !== 0 || (start.readUInt32BE(76) & ~understood) !== 0);
   if (unknown) throw foreign("it is marked as corrupt, or uses features that ember does not");
+  const compression = readCompression(start, version);
+  if (compression === undefined) throw foreign("it is compressed in a way that is not known here");
   const clusterBytes = 2 ** clusterBits;
   const sizeBytes = readOffset(start, 24);
   const l1 = { entries: start.readUInt32BE(36), offset: readOffset(start, 40) };
   const needed = Math.ceil(sizeBytes / (clusterBytes * (clusterBytes / 8)));
   if (l1.entries < needed || l1.entries * 8 > maxL1Bytes) throw broken("its size is out of range");
-  return { sizeBytes, clusterBytes, l1, backing: readBacking(start, version, broken) };
+  return { sizeBytes, clusterBytes, l1, compression, backing: readBacking(start, version, broken) };
+}
+
+function readCompression(start: Buffer, version: number): Compression | undefined {
+  if (version === 2 || (start.readUInt32BE(76) & compressionFeature) === 0) return "deflate";
+  return start.readUInt32BE(100) > 104 ? compressions[start[104] ?? 0] : undefined;
 }
 
 function readBacking(
@@ -78,6 +92,19 @@ export function entryOffset(table: Buffer, index: number): number {
 
 export function isCompressed(table: Buffer, index: number): boolean {
   return (table.readUInt32BE(index * 8) & 0x40000000) !== 0;
+}
+
+/** Where the data of a compressed cluster may lie: it ends by itself, somewhere before `length`. */
+export function compressedPlace(
+  table: Buffer,
+  index: number,
+  clusterBytes: number,
+): { readonly at: number; readonly length: number } {
+  const entry = table.readBigUInt64BE(index * 8);
+  const placeBits = BigInt(62 - (Math.log2(clusterBytes) - 8));
+  const at = Number(BigInt.asUintN(Number(placeBits), entry));
+  const sectors = Number(BigInt.asUintN(62, entry) >> placeBits) + 1;
+  return { at, length: sectors * 512 - (at % 512) };
 }
 
 /** All zeros, whatever it points to and whatever lies below. */

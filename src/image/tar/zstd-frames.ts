@@ -74,6 +74,21 @@ function headerRest(descriptor: number): number {
   return (singleSegment ? 0 : 1) + dictionaryBytes + sizeBytes;
 }
 
+/** Bytes of the frame that `bytes` begin with; undefined when they begin with none, or end before it does. */
+export function frameLength(bytes: Buffer): number | undefined {
+  if (bytes.length < 5 || bytes.readUInt32LE(0) !== frameMagic) return undefined;
+  const descriptor = bytes[4] ?? 0;
+  let at = 5 + headerRest(descriptor);
+  for (let last = false; !last; ) {
+    if (at + 3 > bytes.length) return undefined;
+    const bits = bytes.readUIntLE(at, 3);
+    last = (bits & 1) === 1;
+    at += 3 + (((bits >> 1) & 3) === 1 ? 1 : bits >> 3);
+  }
+  if ((descriptor & 4) !== 0) at += 4; // a checksum
+  return at <= bytes.length ? at : undefined;
+}
+
 async function need(reader: ChunkReader, length: number): Promise<Buffer> {
   const bytes = length === 0 ? Buffer.alloc(0) : await reader.take(length);
   if (bytes === undefined) throw tooEarly();
