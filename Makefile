@@ -62,7 +62,7 @@ test-kernel-build: build ## Build a kernel from the distribution's source, boot 
 	@$(BUN) test --timeout=600000 test/kernel-build
 
 fuzz: setup ## Feed the readers of strangers' bytes with noise, a minute each; what breaks one is kept in test/fuzz/corpus
-	@for target in tar manifest; do $(BUN) scripts/fuzz.ts $$target 60 || exit 1; done
+	@for target in tar manifest disk; do $(BUN) scripts/fuzz.ts $$target 60 || exit 1; done
 
 test-kvm: build ## Run the Firecracker suite on this host's own firecracker, jailer and KVM, as root
 	@EMBER_FIRECRACKER=host EMBER_REQUIRE=kvm $(BUN) test --timeout=600000 test/e2e/firecracker

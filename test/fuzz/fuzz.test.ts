@@ -22,7 +22,7 @@ for (const [name, target] of Object.entries(targets)) {
     test("takes what the corpus begins with", async () => {
       const good = [...corpus].filter(([input]) => input.startsWith("good-"));
       expect(good.length).toBeGreaterThan(2);
-      if (name === "tar") for (const [, bytes] of good) await target.read(bytes);
+      if (name !== "manifest") for (const [, bytes] of good) await target.read(bytes);
     });
 
     test("takes or refuses what is made of these", async () => {

@@ -1,7 +1,10 @@
 import { EmberError } from "../../src/errors/ember-error.ts";
+import { findRoot } from "../../src/image/cloud/find-root.ts";
+import { memoryDisk } from "../../src/image/disk/testing/memory-disk.ts";
 import { toImageConfig } from "../../src/image/oci/config.ts";
 import { parseJson } from "../../src/image/oci/parse.ts";
 import { anyManifestSchema, configSchema, indexSchema, manifestSchema } from "../../src/image/oci/schemas.ts";
+import { repairGpt } from "../../src/image/partitions/testing/tables.ts";
 import { openCompressed } from "../../src/image/tar/compressed.ts";
 import { TarReader } from "../../src/image/tar/reader.ts";
 import { withChecksum } from "../../src/image/tar/testing/tar-builder.ts";
@@ -16,6 +19,7 @@ export interface FuzzTarget {
 
 export const targets: Readonly<Record<string, FuzzTarget>> = {
   tar: { refusals: ["image-invalid"], read: readTar, repair: repairHeaders },
+  disk: { refusals: ["image-invalid", "unsupported", "io-failed"], read: readDisk, repair: repairGpt },
   manifest: { refusals: ["image-invalid", "verification-failed"], read: readManifest },
 };
 
@@ -60,6 +64,14 @@ async function readTar(bytes: Uint8Array): Promise<void> {
   } finally {
     await reader.close();
   }
+}
+
+/** As a cloud image is: the partition tables, what lies on each partition, and a look inside. */
+async function readDisk(bytes: Uint8Array): Promise<void> {
+  const disk = memoryDisk(bytes);
+  const root = await findRoot(disk);
+  if (root.disk.sizeBytes > disk.sizeBytes) throw new Error("the root is larger than its disk");
+  await root.disk.read(root.disk.sizeBytes - 1, 1);
 }
 
 /** As all documents of a registry are read: any may come for any other. */

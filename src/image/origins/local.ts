@@ -1,23 +1,32 @@
 import { createReadStream, existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { type DiskFormat, diskFormatOf } from "../cloud/format.ts";
 import { parsePlatform } from "../oci/platform.ts";
 import { openCompressed } from "../tar/compressed.ts";
 import { TarReader } from "../tar/reader.ts";
+import { diskOrigin } from "./disk.ts";
 import { archiveOrigin, ociOrigin } from "./files.ts";
 import type { ImageOrigin } from "./origin.ts";
 import { tarballOrigin } from "./tarball.ts";
 
 /** What a file, or a folder, of this host holds. */
-export type LocalKind = "oci-layout" | "oci-archive" | "docker-archive" | "root";
+export type LocalKind =
+  | "oci-layout"
+  | "oci-archive"
+  | "docker-archive"
+  | "root"
+  | { readonly disk: DiskFormat };
 
 /**
  * The image in a file or folder, by what is in it: an OCI layout, an archive of one, what `docker save` or `podman save`
- * wrote, else a root file system. What is wrong with it shows when it is fetched.
+ * wrote, a disk with an operating system, else a root file system in a tar archive. What is wrong with it shows when it is fetched.
  */
 export async function localOrigin(file: string, signal?: AbortSignal): Promise<ImageOrigin> {
   const path = resolve(file);
   const platform = parsePlatform(undefined);
-  switch (await kindOf(path, signal)) {
+  const kind = await kindOf(path, signal);
+  if (typeof kind === "object") return diskOrigin(path, kind.disk);
+  switch (kind) {
     case "oci-layout":
       return ociOrigin({ transport: "oci", path, tag: undefined }, platform);
     case "oci-archive":
@@ -40,6 +49,8 @@ export async function kindOf(path: string, signal?: AbortSignal): Promise<LocalK
   const facts = statSync(path, { throwIfNoEntry: false });
   if (facts?.isDirectory() === true) return existsSync(join(path, "index.json")) ? "oci-layout" : "root";
   if (facts?.isFile() !== true) return "root";
+  const disk = await diskFormatOf(path);
+  if (disk !== undefined) return { disk };
   const stream = createReadStream(path);
   const reader = new TarReader((await openCompressed(stream, { signal })).content);
   try {

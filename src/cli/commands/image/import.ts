@@ -8,7 +8,7 @@ import { printImage } from "./created.ts";
 const file: Positional<string> = one(
   "FILE",
   path,
-  "tar archive (plain, gzip, xz or zstd) of a root file system, of docker save or of an OCI layout; or an OCI layout",
+  "cloud image (qcow2 or raw); tar archive (plain, gzip, xz or zstd) of a root file system, of docker save or of an OCI layout; or an OCI layout",
   {
     complete: "file",
   },
@@ -20,6 +20,7 @@ export const importImage: Command = {
   positionals: [file],
   examples: [
     { line: "ember image import rootfs.tar.zst --name mine", shows: "a root file system of your own" },
+    { line: "ember image import debian-12-genericcloud-amd64.qcow2 --name cloud", shows: "a cloud image" },
     { line: "ember image import saved.tar --name app", shows: "what 'docker save app -o saved.tar' wrote" },
   ],
   async run(session, args) {
