@@ -8,7 +8,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ember.dev/guest/internal/cloudinit"
+	"ember.dev/guest/internal/disk"
 	"ember.dev/guest/internal/etc"
+	"ember.dev/guest/internal/fstab"
 	"ember.dev/guest/internal/guest"
 	"ember.dev/guest/internal/identity"
 	"ember.dev/guest/internal/process"
@@ -30,6 +33,7 @@ func (b *boot) goOn() error {
 		return b.becomeInit(init)
 	}
 	b.document = nil
+	b.warn(cloudinit.CheckUnread(b.id))
 	prepareContainer(b.warn)
 	spec := guest.Spec{Identity: b.id, Mode: mode, First: true, Initramfs: b.initramfs, Modules: b.later}
 	if err := guest.Run(spec, b.out); err != nil {
@@ -42,9 +46,20 @@ func (b *boot) goOn() error {
 // becomeInit turns process 1 into the image's init; it returns only on failure.
 func (b *boot) becomeInit(path string) error {
 	b.warn(etc.PlaceServices(b.nic, b.id.Network))
+	b.warn(fstab.PlaceUnits(b.disk()))
+	b.warn(cloudinit.Place(b.id))
 	if err := guest.StartAgent(b.document, b.initramfs, b.later, initEnv, agentLimit); err != nil {
 		return err
 	}
 	unix.Umask(0o022)
 	return fmt.Errorf("start the image's init %s: %w", path, syscall.Exec(path, []string{path}, initEnv))
+}
+
+// disk is what the image may know the root disk by.
+func (b *boot) disk() fstab.Disk {
+	root := fstab.Disk{Device: b.id.Root.Device}
+	if super, err := disk.SuperblockOf(root.Device); err == nil {
+		root.Label, root.UUID = super.Label, super.UUID
+	}
+	return root
 }

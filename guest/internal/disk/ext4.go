@@ -1,10 +1,13 @@
 package disk
 
 import (
+	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 )
 
 const (
@@ -14,10 +17,12 @@ const (
 	incompat64bit    = 0x80
 )
 
-// Superblock holds the few fields that growing needs.
+// Superblock holds the few fields that are needed of one.
 type Superblock struct {
 	BlockBytes uint64
 	Blocks     uint64
+	Label      string
+	UUID       string // in the usual form, lower case
 }
 
 // Bytes is the size of the whole file system, its metadata included.
@@ -36,7 +41,20 @@ func ParseSuperblock(raw []byte) (Superblock, error) {
 	if binary.LittleEndian.Uint32(raw[0x60:])&incompat64bit != 0 {
 		blocks |= uint64(binary.LittleEndian.Uint32(raw[0x150:])) << 32
 	}
-	return Superblock{BlockBytes: 1024 << shift, Blocks: blocks}, nil
+	label, _, _ := bytes.Cut(raw[0x78:0x88], []byte{0})
+	id := hex.EncodeToString(raw[0x68:0x78])
+	uuid := strings.Join([]string{id[:8], id[8:12], id[12:16], id[16:20], id[20:]}, "-")
+	return Superblock{BlockBytes: 1024 << shift, Blocks: blocks, Label: string(label), UUID: uuid}, nil
+}
+
+// SuperblockOf reads that of a device.
+func SuperblockOf(device string) (Superblock, error) {
+	dev, err := os.Open(device)
+	if err != nil {
+		return Superblock{}, err
+	}
+	defer dev.Close() //nolint:errcheck // read-only
+	return readSuperblock(dev)
 }
 
 func readSuperblock(device *os.File) (Superblock, error) {

@@ -35,6 +35,8 @@ type Identity struct {
 	Process     Process  `json:"process"`
 	SessionUser string   `json:"sessionUser"`
 	PowerOff    string   `json:"powerOff"`
+	// UserData is for the image's cloud-init, or empty.
+	UserData string `json:"userData"`
 }
 
 // Root is the disk that becomes "/".
