@@ -218,6 +218,8 @@ export interface CreateVmOptions extends PolicyOptions {
   readonly runCommand?: boolean;
   /** Further public keys (authorized_keys lines) that may log in. */
   readonly authorizedKeys?: readonly string[];
+  /** For the cloud-init of an image that has one: its content, at most 256 KiB. Forks get it too, as new instances. */
+  readonly userData?: string;
   /** Copy the image's disk where the storage cannot clone. */
   readonly fullCopy?: boolean;
   /** Default true. */

@@ -43,6 +43,8 @@ export interface GuestIdentity {
   readonly sessionUser: string;
   /** How the machine is turned off: some virtual machines have no power switch but end on a reboot. */
   readonly powerOff: "poweroff" | "reboot";
+  /** For the image's cloud-init, which is told the rest of this as well. */
+  readonly userData?: string;
 }
 
 /** The layout of identity.json that this ember writes; an agent that does not know it refuses to boot. */

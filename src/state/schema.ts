@@ -141,4 +141,8 @@ export const migrations: readonly string[] = [
     WHERE egress NOT IN ('"all"', '"none"');
   ALTER TABLE vms DROP COLUMN egress;
   `,
+  `
+  -- what the image's cloud-init is told beside the VM's identity; '' for nothing
+  ALTER TABLE vms ADD COLUMN user_data TEXT NOT NULL DEFAULT '';
+  `,
 ];

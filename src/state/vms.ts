@@ -32,6 +32,8 @@ export interface VmRecord {
   readonly environment: Readonly<Record<string, string>>;
   readonly user: string;
   readonly authorizedKeys: readonly string[];
+  /** For the image's cloud-init, "" for nothing. It may hold passwords. */
+  readonly userData: string;
   /** The guest's SSH host key, OpenSSH PEM: secret. */
   readonly hostKey: string;
   readonly hostPublicKey: string;
@@ -56,8 +58,9 @@ export function insertVm(db: Database, vm: VmRecord): void {
     db.run(
       `INSERT INTO vms (id, name, visible, status, image_id, image_name, cpus, memory_bytes, disk_bytes, kernel,
          boot_arguments, network_mode, mac, block_base, block_prefix, ports, command, run_command, on_exit,
-         environment, user, authorized_keys, host_key, host_public_key, forked_from, created_at, policy)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         environment, user, authorized_keys, host_key, host_public_key, forked_from, created_at, policy,
+         user_data)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       vm.id,
       vm.name,
       vm.visible ? 1 : 0,
@@ -85,6 +88,7 @@ export function insertVm(db: Database, vm: VmRecord): void {
       vm.forkedFrom,
       vm.createdAt,
       JSON.stringify(vm.policy),
+      vm.userData,
     );
   });
 }
@@ -260,6 +264,7 @@ function toVm(row: Row): VmRecord {
     environment: stringMap(row, "environment"),
     user: text(row, "user"),
     authorizedKeys: stringList(row, "authorized_keys"),
+    userData: text(row, "user_data"),
     hostKey: text(row, "host_key"),
     hostPublicKey: text(row, "host_public_key"),
     forkedFrom: textOrNull(row, "forked_from"),

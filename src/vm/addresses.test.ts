@@ -46,6 +46,7 @@ function record(name: string, blockBase: number): VmRecord {
     environment: {},
     user: "root",
     authorizedKeys: [],
+    userData: "",
     hostKey: "secret",
     hostPublicKey: "public",
     forkedFrom: null,

@@ -16,6 +16,7 @@ import { choosePolicy, refuseSecrets } from "./policy.ts";
 import { checkPorts } from "./ports.ts";
 import { newSecrets, type StoredSecrets } from "./secrets.ts";
 import { tellSiblings } from "./siblings.ts";
+import { checkUserData, tellUnread } from "./user-data.ts";
 
 /** Makes a VM from an image, pulling image and kernel as needed, and starts it unless `start` is false. */
 export async function createVm(
@@ -54,12 +55,15 @@ export async function createVm(
     environment: options.environment ?? {},
     user: options.user ?? "root",
     authorizedKeys: options.authorizedKeys ?? [],
+    userData: checkUserData(options.userData ?? ""),
     forkedFrom: null,
   };
-  return await make(installation, vm, {}, { ...options, stored: secrets }, [
+  const made = await make(installation, vm, {}, { ...options, stored: secrets }, [
     `vm:${name}`,
     `image:${image.name}`,
   ]);
+  tellUnread(installation, made);
+  return made;
 }
 
 interface MakeOptions {

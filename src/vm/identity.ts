@@ -44,6 +44,7 @@ export function identityOf(
     },
     ...(stored === undefined ? {} : { trust: [stored.authority.certificate] }),
     sessionUser: vm.user,
+    ...(vm.userData === "" ? {} : { userData: vm.userData }),
     powerOff: capabilities.guestPowerOff,
   };
 }

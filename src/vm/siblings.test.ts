@@ -114,6 +114,7 @@ function addVm(name: string, changes: Partial<VmRecord> = {}): VmRecord {
     environment: {},
     user: "nobody",
     authorizedKeys: [],
+    userData: "",
     hostKey: "secret",
     hostPublicKey: agent.target.hostPublicKey,
     forkedFrom: null,

@@ -238,6 +238,27 @@ describe("ssh.key", () => {
   });
 });
 
+describe("user-data", () => {
+  const argv = ["web", "--image", "x", "--user-data"];
+
+  test("is a file's content, from the flag or relative to the file with the settings", async () => {
+    write("cloud.yaml", "#cloud-config\n{}\n");
+    write("script", "#!/bin/sh\n");
+    write("vm.yaml", "image: x\nname: web\nuser_data: ./cloud.yaml\n");
+    expect(await created("--vm-config", "vm.yaml")).toMatchObject({ userData: "#cloud-config\n{}\n" });
+    expect(await created(...argv, "script")).toMatchObject({ userData: "#!/bin/sh\n" });
+    expect(await created("--vm-config", "vm.yaml", "--user-data", "script")).toMatchObject({
+      userData: "#!/bin/sh\n",
+    });
+    expect(await created("web", "--image", "x")).not.toHaveProperty("userData");
+  });
+
+  test("that is not there is told", async () => {
+    const result = await runCli(["vm", "create", ...argv, "none"], { cwd: folder });
+    expect(result).toMatchObject({ status: 3, stderr: expect.stringContaining("user-data") });
+  });
+});
+
 /** A key in OpenSSH's format whose private part is a stub: nobody may look at it. */
 function openSshKey(): { privateKey: string; publicKey: string } {
   const text = (value: string | Buffer): Buffer => {

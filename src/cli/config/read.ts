@@ -34,12 +34,13 @@ async function readSettings(path: string, kind: FileKind, context: Context): Pro
     throw new EmberError("invalid-config", `${path}: ${checked.problem}`, options);
   }
   const folders = { cwd: dirname(path), homeFolder: context.homeFolder };
-  const { kernel, sshKey, secrets, ...settings } = checked.settings;
+  const { kernel, sshKey, userDataFile, secrets, ...settings } = checked.settings;
   return {
     ...settings,
     kernel: pathOrName(kernel, folders),
     secrets: secrets?.map((secret) => ({ ...secret, from: absoluteOrigin(secret.from, folders) })),
     sshKey: sshKey === undefined ? undefined : absolutePath(sshKey, folders),
+    userDataFile: userDataFile === undefined ? undefined : absolutePath(userDataFile, folders),
   };
 }
 

@@ -87,6 +87,7 @@ const shared = {
   network: v.optional(v.lazy((input) => (typeof input === "string" ? networkName : network))),
   env: v.optional(v.record(v.pipe(v.string(), v.regex(/^[^=\0]+$/, "is not a variable's name")), variable)),
   ssh: v.optional(ssh),
+  user_data: v.optional(parsed(line)),
 };
 
 const vmFile = v.strictObject({ name: v.optional(parsed(vmName)), ...shared });
@@ -107,7 +108,7 @@ export function checkSettings(content: unknown, kind: FileKind): Checked {
   const schema = kind === "vm" ? vmFile : globalFile;
   const result = v.safeParse(schema, content, { abortEarly: true, abortPipeEarly: true });
   if (!result.success) return explain(result.issues[0], Object.keys(schema.entries));
-  const { memory, disk_size, boot_args, network: net, env, ssh: login, ...same } = result.output;
+  const { memory, disk_size, boot_args, network: net, env, ssh: login, user_data, ...same } = result.output;
   return {
     settings: {
       ...same,
@@ -118,6 +119,7 @@ export function checkSettings(content: unknown, kind: FileKind): Checked {
       environment: env,
       user: login?.user,
       sshKey: login?.key,
+      userDataFile: user_data,
     },
   };
 }

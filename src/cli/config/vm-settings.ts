@@ -23,6 +23,8 @@ export interface VmSettings {
   readonly bootArguments?: string | undefined;
   /** Absolute path of a key whose public half may log in. */
   readonly sshKey?: string | undefined;
+  /** Absolute path of a file for the image's cloud-init. */
+  readonly userDataFile?: string | undefined;
 }
 
 /**

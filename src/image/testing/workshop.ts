@@ -78,6 +78,7 @@ export class Workshop implements Disposable {
       environment: {},
       user: "root",
       authorizedKeys: [],
+      userData: "",
       hostKey: "",
       hostPublicKey: "",
       forkedFrom: null,

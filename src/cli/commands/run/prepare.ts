@@ -5,7 +5,7 @@ import type { Arguments } from "../../parser/arguments.ts";
 import type { Session } from "../../session.ts";
 import { registryOptions } from "../image/registry-flags.ts";
 import { settingsFromFlags } from "../vm/create-flags.ts";
-import { authorizedKeysOf, secretsOf, settingsFromFiles } from "../vm/settings.ts";
+import { authorizedKeysOf, secretsOf, settingsFromFiles, userDataOf } from "../vm/settings.ts";
 import { inventName } from "./invent-name.ts";
 
 /** What `run` is about to do, with the image in place. */
@@ -31,6 +31,7 @@ export async function prepare(
   );
   const authorizedKeys = await authorizedKeysOf(settings);
   const secrets = await secretsOf(settings, session.context);
+  const userData = await userDataOf(settings);
   const image = await presentImage(session, wanted.image, registryOptions(args, session.context));
   const given = args.rest.length === 0 ? undefined : args.rest;
   const command = given ?? [...image.config.entrypoint, ...image.config.command];
@@ -40,7 +41,14 @@ export async function prepare(
     });
   }
   const name = wanted.name ?? inventName(image.name);
-  const vm = { ...toCreateOptions(settings), ...secrets, ...authorizedKeys, name, image: image.name };
+  const vm = {
+    ...toCreateOptions(settings),
+    ...secrets,
+    ...authorizedKeys,
+    ...userData,
+    name,
+    image: image.name,
+  };
   return { image, vm, command, given };
 }
 

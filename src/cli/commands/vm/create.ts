@@ -4,13 +4,14 @@ import type { Arguments } from "../../parser/arguments.ts";
 import type { Command } from "../../parser/command.ts";
 import { type Flag, value } from "../../parser/flag.ts";
 import { line, path, reference, vmName } from "../../parser/kinds.ts";
+import { absolutePath } from "../../parser/path-or-name.ts";
 import { optional, type Positional } from "../../parser/positional.ts";
 import type { Session } from "../../session.ts";
 import { registryFlags, registryOf } from "../image/registry-flags.ts";
 import { fullCopyFlag, noStartFlag } from "./arguments.ts";
 import { describingFlags, settingsFromFlags } from "./create-flags.ts";
 import { printCreated } from "./created.ts";
-import { authorizedKeysOf, secretsOf, settingsFromFiles } from "./settings.ts";
+import { authorizedKeysOf, secretsOf, settingsFromFiles, userDataOf } from "./settings.ts";
 
 const name: Positional<string | undefined> = optional(
   "NAME",
@@ -42,8 +43,27 @@ const vmConfig: Flag<string | undefined> = value(
   },
 );
 
+const userData: Flag<string | undefined> = value(
+  "user-data",
+  "FILE",
+  path,
+  "given to the image's cloud-init, as clouds do",
+  {
+    complete: "file",
+  },
+);
+
 export const create: Command = {
-  flags: [image, ...describingFlags, bootArguments, vmConfig, fullCopyFlag, noStartFlag, ...registryFlags],
+  flags: [
+    image,
+    ...describingFlags,
+    bootArguments,
+    userData,
+    vmConfig,
+    fullCopyFlag,
+    noStartFlag,
+    ...registryFlags,
+  ],
   positionals: [name],
   rest: { name: "COMMAND", summary: "runs in place of the image's own command", required: false },
   description:
@@ -74,6 +94,7 @@ export const create: Command = {
         image: settings.image,
         ...(args.rest.length === 0 ? {} : { command: args.rest }),
         ...(await authorizedKeysOf(settings)),
+        ...(await userDataOf(settings)),
         ...registryOf(args, session.context),
         fullCopy: args.get(fullCopyFlag),
         start: !args.get(noStartFlag),
@@ -89,11 +110,13 @@ async function gather(
   session: Session,
   args: Arguments,
 ): Promise<VmSettings & { name: string; image: string }> {
+  const userDataPath = args.get(userData);
   const merged = mergeSettings(await settingsFromFiles(session, args.get(vmConfig)), {
     ...settingsFromFlags(args, session.context),
     name: args.get(name),
     image: args.get(image),
     bootArguments: args.get(bootArguments),
+    userDataFile: userDataPath === undefined ? undefined : absolutePath(userDataPath, session.context),
   });
   const missing = (what: string, key: string): EmberError =>
     new EmberError("usage", `${what} is missing`, {

@@ -1,5 +1,7 @@
 import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { EmberError, errnoCode } from "../../../errors/ember-error.ts";
 import type { SecretOptions } from "../../../types.ts";
 import { mergeSettings, type VmSettings } from "../../config/vm-settings.ts";
 import type { Context } from "../../context.ts";
@@ -32,4 +34,15 @@ export async function authorizedKeysOf(
   if (settings.sshKey === undefined) return {};
   const { publicKeyOf } = await import("../../config/public-key.ts");
   return { authorizedKeys: [await publicKeyOf(settings.sshKey)] };
+}
+
+/** The option that gives the image's cloud-init a file, when one was named. Throws `file-not-found`. */
+export async function userDataOf({ userDataFile }: VmSettings): Promise<{ userData?: string }> {
+  if (userDataFile === undefined) return {};
+  try {
+    return { userData: await readFile(userDataFile, "utf8") };
+  } catch (error) {
+    if (errnoCode(error) !== "ENOENT" && errnoCode(error) !== "ENOTDIR") throw error;
+    throw new EmberError("file-not-found", `there is no user-data '${userDataFile}'`, { cause: error });
+  }
 }
