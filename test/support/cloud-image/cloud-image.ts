@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, uti
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { writeFileAtomic } from "../../../src/host/files.ts";
-import { archivesOf } from "../../../src/image/bootstrap/suite.ts";
+import { archivesOf } from "../../../src/image/bootstrap/debian.ts";
 import { archiveKeyring } from "../../../src/kernel/debian/keyring.ts";
 import { runCommand } from "../ember.ts";
 
