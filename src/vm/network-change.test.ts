@@ -76,6 +76,7 @@ function addVm(name: string, changes: Partial<VmRecord> = {}): VmRecord {
     ...{ policy: openPolicy, command: [], runCommand: true, onExit: "stay", environment: {}, user: "root" },
     ...{
       authorizedKeys: [],
+      userData: "",
       hostKey: "k",
       hostPublicKey: "p",
       forkedFrom: null,
