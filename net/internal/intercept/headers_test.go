@@ -85,6 +85,11 @@ func TestManyStreamsAtOnceDoNotMix(t *testing.T) {
 		_, _ = io.WriteString(w, req.Header.Get("X-Token")+req.Header.Get("N"))
 	}))
 	client := r.client("h2")
+	first, err := client.Do(newRequest(t, http.MethodGet, "/", nil)) // whose connection the others find
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = first.Body.Close() // read-only
 	var all sync.WaitGroup
 	for n := range 300 {
 		all.Go(func() {
