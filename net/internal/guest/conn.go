@@ -1,14 +1,10 @@
 package guest
 
 import (
-	"sync"
-
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/waiter"
-
-	"ember.dev/net/internal/policy"
 )
 
 // Conn is a connection with a guest, from this end of it.
@@ -17,10 +13,6 @@ type Conn struct {
 	endpoint tcpip.Endpoint
 	queue    *waiter.Queue
 	segment  int
-
-	mu   sync.Mutex
-	how  policy.How
-	name string
 }
 
 // headers of a segment besides the IP header: TCP's and its time stamps, bytes.
@@ -48,19 +40,6 @@ func (c *Conn) SegmentSize() int { return c.segment }
 
 // Reset ends the connection with an RST.
 func (c *Conn) Reset() { c.endpoint.Abort() }
-
-// Admitted says by which name the connection goes on; a change of the policy judges it by that.
-func (c *Conn) Admitted(how policy.How, name string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.how, c.name = how, name
-}
-
-func (c *Conn) admittedAs() (policy.How, string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.how, c.name
-}
 
 // Endpoint gives what the stack has for the connection.
 func (c *Conn) Endpoint() (tcpip.Endpoint, *waiter.Queue) { return c.endpoint, c.queue }

@@ -11,9 +11,7 @@ import (
 type flow struct {
 	protocol    string
 	destination netip.AddrPort
-	// admittedAs is nil for flows that were admitted by their address alone.
-	admittedAs func() (policy.How, string)
-	end        func()
+	end         func()
 }
 
 // flows that a VM has at a time.
@@ -52,8 +50,8 @@ func (f *flows) number(protocol string) int {
 	return f.count[protocol]
 }
 
-// endUnless ends those that keep says no to.
-func (f *flows) endUnless(keep func(*flow) bool) {
+// endAll ends all that go on.
+func (f *flows) endAll() {
 	f.mu.Lock()
 	var list []*flow
 	for one := range f.open {
@@ -61,23 +59,21 @@ func (f *flows) endUnless(keep func(*flow) bool) {
 	}
 	f.mu.Unlock()
 	for _, one := range list {
-		if !keep(one) {
-			one.end()
-		}
+		one.end()
 	}
 }
 
-// stillAllowed judges a flow by the engine's present policy.
-func stillAllowed(engine *policy.Engine, one *flow) bool {
-	switch engine.Admit(one.protocol, one.destination).Verdict {
-	case policy.Allow:
-		return true
-	case policy.Inspect:
-		if one.admittedAs == nil {
-			return false
-		}
-		how, name := one.admittedAs()
-		return how != "" && engine.AdmitName(how, name, one.destination).Verdict == policy.Allow
+// hold has the flow ended, and noted as refused, when another policy does not allow it. Nil: this one does not.
+func (vm *VM) hold(one *flow) *policy.Hold {
+	refuse := func(decision policy.Decision) {
+		vm.note(one.protocol, one.destination, policy.Refuse, decision.Rule)
 	}
-	return false
+	hold, decision := vm.engine.Hold(one.protocol, one.destination, "", func(decision policy.Decision) {
+		refuse(decision)
+		one.end()
+	})
+	if hold == nil {
+		refuse(decision)
+	}
+	return hold
 }

@@ -49,19 +49,24 @@ func (vm *VM) connect(request *tcp.ForwarderRequest) {
 		return
 	}
 	decision := vm.admit("tcp", destination)
-	one := &flow{protocol: "tcp", destination: destination}
+	ctx, cancel := context.WithCancel(vm.ctx)
+	defer cancel()
+	one := &flow{protocol: "tcp", destination: destination, end: cancel}
 	if decision.Verdict == policy.Refuse || !vm.flows.add(one, maxConnections) {
 		request.Complete(true)
 		return
 	}
 	defer vm.flows.remove(one)
-	ctx, cancel := context.WithCancel(vm.ctx)
-	defer cancel()
-	one.end = cancel
-	if decision.Verdict == policy.Inspect || vm.mayIntercept(destination.Addr()) {
+	if decision.Verdict == policy.Inspect || vm.inspection().Interests(destination) {
 		vm.connectInspected(ctx, request, one)
 		return
 	}
+	hold := vm.hold(one)
+	if hold == nil {
+		request.Complete(true)
+		return
+	}
+	defer hold.Release()
 	upstream, err := vm.dialer.TCP(ctx, "", destination)
 	if err != nil {
 		vm.refuse(request, destination, err)
@@ -136,13 +141,12 @@ func (vm *VM) refuse(request *tcp.ForwarderRequest, destination netip.AddrPort, 
 // connectGateway serves DNS over TCP; nothing else is at ember-net's own addresses.
 func (vm *VM) connectGateway(request *tcp.ForwarderRequest, destination netip.AddrPort) {
 	isResolver := destination.Addr() == vm.addresses.Resolver || destination.Addr() == vm.addresses.Resolver6
-	one := &flow{protocol: "dns-tcp", destination: destination}
+	one := &flow{protocol: "dns-tcp", destination: destination, end: func() {}}
 	if !isResolver || destination.Port() != dnsPort || !vm.connected.Load() || !vm.flows.add(one, maxQuestions) {
 		request.Complete(true)
 		return
 	}
 	defer vm.flows.remove(one)
-	one.end = func() {}
 	conn := vm.accept(request)
 	if conn == nil {
 		return
@@ -153,14 +157,13 @@ func (vm *VM) connectGateway(request *tcp.ForwarderRequest, destination netip.Ad
 	vm.resolver.ServeStream(vm.ctx, conn, vm.asker())
 }
 
-// connectInspected accepts first: what the guest says decides.
+// connectInspected accepts first: what the guest says decides. The inspection holds the connection by it.
 func (vm *VM) connectInspected(ctx context.Context, request *tcp.ForwarderRequest, one *flow) {
 	conn := vm.accept(request)
 	if conn == nil {
 		return
 	}
 	defer conn.Close()
-	one.admittedAs = conn.admittedAs
 	stop := context.AfterFunc(ctx, conn.Reset)
 	defer stop()
 	inspect.Serve(ctx, conn, one.destination, vm.inspection())

@@ -97,6 +97,12 @@ func (vm *VM) exchange(d *datagrams) {
 		vm.undeliverable(d.id, icmp.Prohibited)
 		return
 	}
+	hold := vm.hold(&d.flow)
+	if hold == nil {
+		vm.undeliverable(d.id, icmp.Prohibited)
+		return
+	}
+	defer hold.Release()
 	conn, err := vm.dialer.UDP(d.destination)
 	if err != nil {
 		vm.undeliverable(d.id, reasonOf(err))

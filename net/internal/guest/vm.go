@@ -128,7 +128,7 @@ func newLink(l Link) (link.Link, error) {
 func (vm *VM) Close() {
 	vm.setConnected(false)
 	vm.cancel()
-	vm.flows.endUnless(func(*flow) bool { return false })
+	vm.flows.endAll()
 	<-vm.ended
 	vm.stack.Destroy()
 }
@@ -137,7 +137,7 @@ func (vm *VM) Close() {
 func (vm *VM) SetConnected(connected bool) {
 	vm.setConnected(connected)
 	if !connected {
-		vm.flows.endUnless(func(*flow) bool { return false })
+		vm.flows.endAll()
 	}
 }
 
@@ -155,12 +155,7 @@ func (vm *VM) setConnected(connected bool) {
 }
 
 // SetPolicy replaces the policy; flows that it does not allow end.
-func (vm *VM) SetPolicy(p policy.Policy) {
-	vm.engine.Replace(p)
-	vm.flows.endUnless(func(one *flow) bool {
-		return one.protocol == "dns-tcp" || stillAllowed(vm.engine, one)
-	})
-}
+func (vm *VM) SetPolicy(p policy.Policy) { vm.engine.Replace(p) }
 
 // SetIntercept takes over who puts secrets in place; nil for nobody.
 func (vm *VM) SetIntercept(interceptor inspect.Interceptor) {
@@ -169,20 +164,6 @@ func (vm *VM) SetIntercept(interceptor inspect.Interceptor) {
 		return
 	}
 	vm.intercept.Store(&interceptor)
-}
-
-// mayIntercept says whether a connection to an address may be to a host that secrets are for.
-func (vm *VM) mayIntercept(address netip.Addr) bool {
-	interceptor := vm.intercept.Load()
-	if interceptor == nil {
-		return false
-	}
-	for _, name := range vm.engine.NamesOf(address) {
-		if (*interceptor).Wants(name) {
-			return true
-		}
-	}
-	return false
 }
 
 // inspection is what inspect needs of the VM.

@@ -21,13 +21,12 @@ type VM struct {
 }
 
 // Interests says whether the interceptor may want a connection to the destination, so that Serve has to look at it though
-// the policy allows it: one of the names that it was answered for is wanted, or none is known.
+// the policy allows it: one of the names that it was answered for is wanted.
 func (vm *VM) Interests(destination netip.AddrPort) bool {
 	if vm.Intercept == nil {
 		return false
 	}
-	names := vm.Engine.NamesOf(destination.Addr())
-	return len(names) == 0 || slices.ContainsFunc(names, vm.Intercept.Wants)
+	return slices.ContainsFunc(vm.Engine.NamesOf(destination.Addr()), vm.Intercept.Wants)
 }
 
 // Interceptor takes over connections to hosts that secrets are for.
