@@ -46,6 +46,7 @@ export function identityOf(
     sessionUser: vm.user,
     ...(vm.userData === "" ? {} : { userData: vm.userData }),
     powerOff: capabilities.guestPowerOff,
+    ...(trust.length > 0 ? { trust } : {}),
   };
 }
 

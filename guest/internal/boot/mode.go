@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"ember.dev/guest/internal/identity"
+	"ember.dev/guest/internal/rooted"
 )
 
 var initPaths = []string{"/sbin/init", "/lib/systemd/systemd", "/usr/lib/systemd/systemd", "/etc/init"}
@@ -41,7 +42,7 @@ func imageInit(root string) string {
 // inittabUsable tells a configured busybox from an image that merely carries
 // the package's table: what the table starts at boot must exist.
 func inittabUsable(root string) bool {
-	data, err := os.ReadFile(resolveIn(root, "/etc/inittab"))
+	data, err := os.ReadFile(rooted.Resolve(root, "/etc/inittab"))
 	if err != nil {
 		return false
 	}
@@ -69,37 +70,7 @@ func inittabUsable(root string) bool {
 }
 
 func executableIn(root, path string) (real string, ok bool) {
-	real = resolveIn(root, path)
+	real = rooted.Resolve(root, path)
 	info, err := os.Lstat(real)
 	return real, err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
-}
-
-// resolveIn follows symbolic links the way a process inside root would: no
-// link, absolute or relative, leads out of it.
-func resolveIn(root, path string) string {
-	resolved := "/"
-	rest := strings.Split(path, "/")
-	for links := 0; len(rest) > 0; {
-		name := rest[0]
-		rest = rest[1:]
-		switch name {
-		case "", ".":
-			continue
-		case "..":
-			resolved = filepath.Dir(resolved)
-			continue
-		}
-		next := filepath.Join(resolved, name)
-		target, err := os.Readlink(filepath.Join(root, next))
-		if err != nil || links >= 40 {
-			resolved = next
-			continue
-		}
-		links++
-		if filepath.IsAbs(target) {
-			resolved = "/"
-		}
-		rest = append(strings.Split(target, "/"), rest...)
-	}
-	return filepath.Join(root, resolved)
 }

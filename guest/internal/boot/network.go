@@ -3,6 +3,7 @@ package boot
 import (
 	"ember.dev/guest/internal/etc"
 	"ember.dev/guest/internal/netconf"
+	"ember.dev/guest/internal/trust"
 )
 
 // startNetwork configures the interface while the root disk is being mounted.
@@ -25,4 +26,5 @@ func (b *boot) personalise() {
 	b.warn(etc.PlaceNames(etc.Names{Hostname: b.id.Hostname, Network: b.id.Network, Hosts: b.id.Hosts}))
 	b.warn(etc.PlaceResolver(b.id.Network))
 	b.warn(etc.PlaceMachineID(etc.MachineID(b.id.VMID)))
+	b.warn(trust.Place(b.id.Trust))
 }

@@ -22,10 +22,14 @@ const maxLinks = 40
 // Place makes path show content. It replaces content placed before in place,
 // so that a running guest sees the change.
 func Place(path, content string) error {
-	source := filepath.Join(RuntimeDir, filepath.Base(path))
+	return PlaceFrom(filepath.Join(RuntimeDir, filepath.Base(path)), path, content)
+}
+
+// PlaceFrom is Place with the file of the tmpfs that the mount shows.
+func PlaceFrom(source, path, content string) error {
 	_, err := os.Stat(source)
 	mounted := err == nil
-	if err := os.MkdirAll(RuntimeDir, 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(source), 0o755); err != nil {
 		return err
 	}
 	if err := write(source, content); err != nil {

@@ -19,6 +19,7 @@ import (
 	"ember.dev/guest/internal/power"
 	"ember.dev/guest/internal/process"
 	"ember.dev/guest/internal/publish"
+	"ember.dev/guest/internal/trust"
 	"ember.dev/guest/internal/users"
 )
 
@@ -37,6 +38,7 @@ type Spec struct {
 // Run starts everything and returns; the guest lives on in goroutines.
 func Run(spec Spec, out *console.Console) error {
 	id := spec.Identity
+	id.Process.Env = trust.Env(id.Trust, id.Process.Env)
 	table := process.NewTable(spec.First)
 	command := &entrypoint.Entrypoint{}
 	freezer := disk.NewFreezer()

@@ -7,6 +7,7 @@ import (
 
 	"ember.dev/guest/internal/console"
 	"ember.dev/guest/internal/kmod"
+	"ember.dev/guest/internal/trust"
 )
 
 // Settle does what can wait until the guest answers.
@@ -18,6 +19,7 @@ func (s Spec) Settle(out *console.Console) {
 		_ = module.Close() // read-only
 	}
 	freeInitramfs(s.Initramfs)
+	trust.Keep(s.Identity.Trust, func(err error) { out.Printf("%v", err) })
 }
 
 // freeInitramfs removes what lies hidden below the root file system, and makes

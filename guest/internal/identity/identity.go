@@ -37,6 +37,8 @@ type Identity struct {
 	PowerOff    string   `json:"powerOff"`
 	// UserData is for the image's cloud-init, or empty.
 	UserData string `json:"userData"`
+	// Trust are certificates of authorities, PEM, one in each, that this guest trusts besides those of its image.
+	Trust []string `json:"trust"`
 }
 
 // Root is the disk that becomes "/".

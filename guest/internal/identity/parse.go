@@ -1,7 +1,9 @@
 package identity
 
 import (
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,6 +13,8 @@ import (
 
 // MaxBytes bounds the document: command lines and environments fit many times over.
 const MaxBytes = 4 << 20
+
+const maxTrust = 16
 
 // Parse reads and checks a document. What it returns may be printed on the
 // console, written into /etc/hosts and used in paths without further checks.
@@ -82,7 +86,27 @@ func (id *Identity) check() error {
 			return err
 		}
 	}
+	if err := checkTrust(id.Trust); err != nil {
+		return err
+	}
 	return id.Process.check()
+}
+
+// checkTrust wants each text to be one certificate and nothing else: it is put into the image's lists as it is.
+func checkTrust(certificates []string) error {
+	if len(certificates) > maxTrust {
+		return fmt.Errorf("trust has more than %d certificates", maxTrust)
+	}
+	for _, text := range certificates {
+		block, rest := pem.Decode([]byte(text))
+		if block == nil || block.Type != "CERTIFICATE" || string(pem.EncodeToMemory(block)) != text || len(rest) > 0 {
+			return errors.New("trust has a text that is not one certificate in PEM")
+		}
+		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
+			return fmt.Errorf("trust: %w", err)
+		}
+	}
+	return nil
 }
 
 // Check verifies what the JSON types alone do not.

@@ -77,6 +77,11 @@ func TestHostileDocumentsAreRefused(t *testing.T) {
 		"unknown powerOff":       replace(`"powerOff":"reboot"`, `"powerOff":"halt"`),
 		"wrong type":             replace(`"argv":["a"]`, `"argv":"a"`),
 		"no entrypoint":          strings.Replace(replace(`"mode":"auto"`, `"mode":"entrypoint"`), `"argv":["a"]`, `"argv":[]`, 1),
+		"trust in words":         replace(`"powerOff"`, `"trust":["everybody"], "powerOff"`),
+		"two authorities in one": replace(`"powerOff"`, `"trust":[`+quoted(authority+authority)+`], "powerOff"`),
+		"words before a PEM":     replace(`"powerOff"`, `"trust":[`+quoted("x\n"+authority)+`], "powerOff"`),
+		"not a certificate":      replace(`"powerOff"`, `"trust":[`+quoted("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")+`], "powerOff"`),
+		"many authorities":       replace(`"powerOff"`, `"trust":[`+strings.Repeat(quoted(authority)+",", maxTrust)+quoted(authority)+`], "powerOff"`),
 		"deep nesting":           strings.Repeat("[", 100_000),
 		"too large":              `{"version":1,"vmId":"` + strings.Repeat("a", MaxBytes) + `"}`,
 	}
@@ -87,6 +92,18 @@ func TestHostileDocumentsAreRefused(t *testing.T) {
 			t.Errorf("%s: control characters in %q", name, err)
 		}
 	}
+}
+
+func TestAuthoritiesToTrustAreRead(t *testing.T) {
+	id, err := Parse([]byte(strings.Replace(full, `"powerOff"`, `"trust":[`+quoted(authority)+`], "powerOff"`, 1)))
+	if err != nil || len(id.Trust) != 1 || id.Trust[0] != authority {
+		t.Errorf("%v %v", id, err)
+	}
+}
+
+func quoted(text string) string {
+	encoded, _ := json.Marshal(text) // a string always can be
+	return string(encoded)
 }
 
 func FuzzParse(f *testing.F) {
@@ -107,3 +124,17 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+const authority = `-----BEGIN CERTIFICATE-----
+MIIBwjCCAWegAwIBAgIUMm85TWWM2HwyoopADLduSrJpDuwwCgYIKoZIzj0EAwIw
+NTEUMBIGA1UECgwLRW1iZXIgIFRlc3QxHTAbBgNVBAMMFGVtYmVyIHNlY3JldHMg
+b2YgV2ViMCAXDTI2MTEyOTE4MjQwNVoYDzIxMjYxMTA1MTgyNDA1WjA1MRQwEgYD
+VQQKDAtFbWJlciAgVGVzdDEdMBsGA1UEAwwUZW1iZXIgc2VjcmV0cyBvZiBXZWIw
+WTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAQyPGtRJg6JM4YGGUzsLfGoaw0seNsT
+7KyMSO8+H49HwejGhKgPr2FRFrS4ZHYAIFebB+3g9qAT9r3cO7nNmn84o1MwUTAd
+BgNVHQ4EFgQUVzuwuhbqNNsGDByeOau1Y56fcIQwHwYDVR0jBBgwFoAUVzuwuhbq
+NNsGDByeOau1Y56fcIQwDwYDVR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNJADBG
+AiEA+hAYDc6NI6yNH0rhNvv6mofggyWnTlHdu8f0YSHk5iICIQC5emqqot4/XxB5
+LWiEWWmrOjvw3Ytmf4MT7FdqJLNqZQ==
+-----END CERTIFICATE-----
+`
