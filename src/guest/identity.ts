@@ -37,7 +37,7 @@ export interface GuestIdentity {
     readonly publish?: string;
   };
   readonly process: GuestProcess;
-  /** Certificates of authorities, PEM, that the guest trusts besides its image's: of its own secrets. */
+  /** Certificates of authorities, one in each PEM text, that the guest trusts besides its image's: of its own secrets. */
   readonly trust?: readonly string[];
   /** The user that a session without a user of its own runs as. */
   readonly sessionUser: string;

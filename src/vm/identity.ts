@@ -46,7 +46,6 @@ export function identityOf(
     sessionUser: vm.user,
     ...(vm.userData === "" ? {} : { userData: vm.userData }),
     powerOff: capabilities.guestPowerOff,
-    ...(trust.length > 0 ? { trust } : {}),
   };
 }
 
