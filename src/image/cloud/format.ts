@@ -1,3 +1,4 @@
+import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { EmberError } from "../../errors/ember-error.ts";
 import type { BlockReader } from "../disk/block-reader.ts";
@@ -5,10 +6,14 @@ import { openQcow2 } from "../disk/qcow2-disk.ts";
 import { headerBytes, parseHeader } from "../disk/qcow2-format.ts";
 import { openRaw, readAt } from "../disk/raw-disk.ts";
 import { shown } from "../reference.ts";
-import { detectCompression } from "../tar/compressed.ts";
+import { type Compression, detectCompression, openCompressed } from "../tar/compressed.ts";
 
 /** How a file holds a disk; undefined for a file that holds none. `foreign`: in a way that is not read here. */
-export type DiskFormat = "qcow2" | "raw" | { readonly foreign: string };
+export type DiskFormat =
+  | "qcow2"
+  | "raw"
+  | { readonly foreign: string }
+  | { readonly compressed: Compression };
 
 interface Mark {
   readonly at: number;
@@ -37,13 +42,42 @@ const lookedAtBytes = 68_608;
 const tarMark = { at: 257, bytes: "ustar" };
 
 /** Told by what is in it, never by its name. */
-export async function diskFormatOf(path: string): Promise<DiskFormat | undefined> {
-  await using file = await open(path, "r");
-  const start = await readAt(file, 0, lookedAtBytes);
+export async function diskFormatOf(path: string, signal?: AbortSignal): Promise<DiskFormat | undefined> {
+  const stored = await startOf(path);
+  const compression = detectCompression(stored.subarray(0, 6));
+  if (compression === "none") return formatOf(stored);
+  const unpacked = await unpackedStart(path, signal);
+  return formatOf(unpacked) === undefined ? undefined : { compressed: compression };
+}
+
+function formatOf(start: Buffer): DiskFormat | undefined {
   const holds = ({ at, bytes }: Pick<Mark, "at" | "bytes">): boolean =>
     start.toString("latin1", at, at + bytes.length) === bytes;
-  if (detectCompression(start.subarray(0, 6)) !== "none" || holds(tarMark)) return undefined;
-  return marks.find(holds)?.format;
+  return holds(tarMark) ? undefined : marks.find(holds)?.format;
+}
+
+async function startOf(path: string): Promise<Buffer> {
+  await using file = await open(path, "r");
+  return await readAt(file, 0, lookedAtBytes);
+}
+
+/** Empty where the file is damaged: whoever reads it as an archive says so. */
+async function unpackedStart(path: string, signal: AbortSignal | undefined): Promise<Buffer> {
+  const stream = createReadStream(path);
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of (await openCompressed(stream, { signal })).content) {
+      parts.push(chunk);
+      length += chunk.length;
+      if (length >= lookedAtBytes) break;
+    }
+    return Buffer.concat(parts);
+  } catch {
+    return Buffer.alloc(0);
+  } finally {
+    stream.destroy();
+  }
 }
 
 /**
@@ -51,6 +85,15 @@ export async function diskFormatOf(path: string): Promise<DiskFormat | undefined
  * Throws `unsupported` for formats that are not read here, `image-invalid` for a damaged file.
  */
 export async function openForeignDisk(path: string, format: DiskFormat): Promise<BlockReader> {
+  if (typeof format !== "string" && "compressed" in format) {
+    throw new EmberError(
+      "unsupported",
+      `'${shown(path)}' is a disk that is compressed as a whole, with ${format.compressed}`,
+      {
+        hint: `decompress it first: ${format.compressed} -dk '${shown(path)}'`,
+      },
+    );
+  }
   if (typeof format !== "string") {
     throw new EmberError("unsupported", `'${shown(path)}' is a disk in ${format.foreign} format`, {
       hint: `convert it first: qemu-img convert -O qcow2 '${shown(path)}' disk.qcow2`,

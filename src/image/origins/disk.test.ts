@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { appendFileSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { file, symlink } from "../../../test/support/images.ts";
 import { skipUnless } from "../../../test/support/require.ts";
 import { hostArchitecture } from "../../guest/binary/architecture.ts";
@@ -138,6 +139,16 @@ describe("a raw disk", () => {
     expect((await workshop.images.import(path, { name: "cloud" })).id).not.toBe(first.id);
   });
 
+  test("that is written to meanwhile is no image", async () => {
+    const path = diskOf({ content: await fileSystem() });
+    const onProgress = ({ step }: { step: string }): void => {
+      if (step === "writing the disk") appendFileSync(path, "x");
+    };
+    const importing = workshop.images.import(path, { name: "changed", onProgress });
+    await expect(importing).rejects.toMatchObject({ code: "verification-failed" });
+    expect(workshop.files()).toEqual([]);
+  });
+
   test("whose partition is no whole number of mebibytes becomes a disk that is", async () => {
     const root = await fileSystem();
     const disk = Buffer.alloc(sectorBytes * 63 + root.length + 5000);
@@ -229,6 +240,20 @@ describe("a file of another kind", () => {
     const installer = Buffer.alloc(mib);
     installer.write("CD001", 32_769);
     expect((await refusalOf(written(installer))).hint).toContain("cloud image");
+  });
+
+  test("that has a disk in it is refused with how to unpack it", async () => {
+    const raw = diskOf({ content: await fileSystem() });
+    const compressed = written(gzipSync(readFileSync(raw)));
+    expect(await refusalOf(compressed)).toMatchObject({
+      code: "unsupported",
+      hint: expect.stringContaining("gzip -dk"),
+    });
+    const archive = written(gzipSync(tarOf({ path: "disk.raw", content: "x" })));
+    expect(await refusalOf(archive)).toMatchObject({
+      code: "image-invalid",
+      hint: expect.stringContaining("tar -xf"),
+    });
   });
 
   test("with a table that cannot be is refused", async () => {

@@ -1,3 +1,5 @@
+import { statSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { EmberError } from "../../errors/ember-error.ts";
 import type { TaskOptions } from "../../types.ts";
@@ -15,10 +17,11 @@ import type { FetchedImage, ImageIdentity, ImageOrigin } from "./origin.ts";
  */
 export function diskOrigin(file: string, format: DiskFormat): ImageOrigin {
   const path = resolve(file);
-  let found: Promise<ImageIdentity> | undefined;
-  const identify = (task: TaskOptions): Promise<ImageIdentity> => {
+  let found: Promise<Identified> | undefined;
+  const identify = async (task: TaskOptions): Promise<ImageIdentity> => {
     found ??= identityOf(path, format, task);
-    return found;
+    const { digest, architecture } = await found;
+    return { digest, architecture };
   };
   return {
     source: path,
@@ -28,16 +31,36 @@ export function diskOrigin(file: string, format: DiskFormat): ImageOrigin {
       ...(await identify(task)),
       config: emptyConfig,
       layers: [],
-      writeDisk: (target, signal) => writeRoot(path, format, target, { ...task, ...(signal && { signal }) }),
+      writeDisk: async (target, signal) => {
+        const disk = await writeRoot(path, format, target, { ...task, ...(signal && { signal }) });
+        const before = (await found)?.state;
+        if (before === stateOf(path)) return disk;
+        await rm(target, { force: true });
+        throw new EmberError("verification-failed", `'${shown(path)}' was changed while it was imported`, {
+          hint: "wait until it is whole, then import it again",
+        });
+      },
     }),
   };
 }
 
+interface Identified extends ImageIdentity {
+  /** Of the file, before it was read. */
+  readonly state: string;
+}
+
+/** Changes with the content of a file that nobody sets the clock back for. */
+function stateOf(path: string): string {
+  const { size, mtimeNs, ino } = statSync(path, { bigint: true });
+  return `${size} ${mtimeNs} ${ino}`;
+}
+
 /** What cannot become an image is refused before all of it was read. */
-async function identityOf(path: string, format: DiskFormat, task: TaskOptions): Promise<ImageIdentity> {
+async function identityOf(path: string, format: DiskFormat, task: TaskOptions): Promise<Identified> {
+  const state = stateOf(path);
   await using disk = await openForeignDisk(path, format);
   const { architecture } = await asImage(path, () => findRoot(disk));
-  return { architecture, digest: await digestOfFile(path, task) };
+  return { architecture, digest: await digestOfFile(path, task), state };
 }
 
 async function writeRoot(

@@ -49,7 +49,7 @@ export async function kindOf(path: string, signal?: AbortSignal): Promise<LocalK
   const facts = statSync(path, { throwIfNoEntry: false });
   if (facts?.isDirectory() === true) return existsSync(join(path, "index.json")) ? "oci-layout" : "root";
   if (facts?.isFile() !== true) return "root";
-  const disk = await diskFormatOf(path);
+  const disk = await diskFormatOf(path, signal);
   if (disk !== undefined) return { disk };
   const stream = createReadStream(path);
   const reader = new TarReader((await openCompressed(stream, { signal })).content);

@@ -40,6 +40,9 @@ export function fileLayer(path: string, digest: string): LayerSource {
 const imageArchiveEntry =
   /^(?:\.\/)?(?:blobs\/?$|blobs\/sha256\/|[0-9a-f]{64}(?:\/|\.json$)|(?:oci-layout|index\.json|manifest\.json|repositories)$)/;
 
+/** What archives of virtual machines hold, such as a cloud's own; the first file of a root is in a folder. */
+const diskEntry = /^(?:\.\/)?[^/]+\.(?:raw|qcow2|vmdk|ova|vhd)$/;
+
 /** How many entries are looked at. */
 const lookedAt = 3;
 
@@ -48,11 +51,14 @@ async function refuseImageArchive(path: string, signal: AbortSignal | undefined)
   const stream = createReadStream(path);
   const { content } = await openCompressed(stream, { signal });
   const reader = new TarReader(content);
+  let disk: string | undefined;
   try {
     for (let count = 0; count < lookedAt; count++) {
       const entry = await reader.next();
       if (entry === undefined && count === 0) throw invalidArchive("it holds no file");
       if (entry === undefined) return;
+      disk = diskEntry.test(entry.path) ? entry.path : undefined;
+      if (disk !== undefined) break;
       if (!imageArchiveEntry.test(entry.path)) return;
     }
   } catch (error) {
@@ -65,7 +71,19 @@ async function refuseImageArchive(path: string, signal: AbortSignal | undefined)
     await reader.close();
     stream.destroy();
   }
+  if (disk !== undefined) throw holdsDisk(path, disk);
   throw new EmberError("image-invalid", `'${shown(path)}' holds an image, and not a root file system`, {
     hint: `pull it instead: ember image pull docker-archive:${shown(path)}`,
   });
+}
+
+function holdsDisk(path: string, entry: string): EmberError {
+  const name = shown(entry);
+  return new EmberError(
+    "image-invalid",
+    `'${shown(path)}' holds a disk, '${name}', and not a root file system`,
+    {
+      hint: `unpack it, and import the disk: tar -xf '${shown(path)}' && ember image import '${name}' --name NAME`,
+    },
+  );
 }
