@@ -26,7 +26,7 @@ func Env(certificates, env []string) []string {
 	if len(certificates) == 0 {
 		return env
 	}
-	return environment(certificates, env, "/", runtime)
+	return environment(certificates, env, "/", runtimeDir)
 }
 
 func environment(certificates, env []string, root, runtime string) []string {

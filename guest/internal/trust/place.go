@@ -12,8 +12,8 @@ import (
 	"ember.dev/guest/internal/etc"
 )
 
-// runtime is on a tmpfs.
-const runtime = etc.RuntimeDir + "/trust"
+// runtimeDir is on a tmpfs.
+const runtimeDir = etc.RuntimeDir + "/trust"
 
 // onlyOurs is a file in runtime, for programs that add to authorities of their own.
 const onlyOurs = "authorities.pem"
@@ -35,7 +35,7 @@ func Place(certificates []string) error {
 		return err
 	}
 	p := planFor("/")
-	covers, err := lay(p, "/", runtime, authorities)
+	covers, err := lay(p, "/", runtimeDir, authorities)
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func placeFiles(p plan, covers []cover, authorities []authority) error {
 	var failures []error
 	for i, file := range p.bundles {
 		if _, found := shownAt(covers, file); !found {
-			source := filepath.Join(runtime, fmt.Sprintf("file-%d", i))
+			source := filepath.Join(runtimeDir, fmt.Sprintf("file-%d", i))
 			failures = append(failures, etc.PlaceFrom(source, file, string(add(readOrNothing(file), authorities))))
 		}
 	}

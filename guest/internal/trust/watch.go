@@ -24,7 +24,7 @@ func Keep(certificates []string, warn func(error)) {
 		return
 	}
 	authorities, err := parse(certificates)
-	covers := mounted(runtime)
+	covers := mounted(runtimeDir)
 	if err != nil || len(covers) == 0 {
 		return // Place has said so
 	}

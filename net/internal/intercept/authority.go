@@ -3,24 +3,12 @@ package intercept
 import (
 	"bytes"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
-	"fmt"
 	"math/big"
-	"time"
-)
-
-const (
-	authorityLife = 10 * 365 * 24 * time.Hour
-	// A guest whose clock is behind by less trusts a certificate that was just made.
-	backdated = 48 * time.Hour
 )
 
 // Authority signs certificates that only one VM's guest trusts. Printing it does not show the key.
@@ -43,37 +31,6 @@ func ParseAuthority(certificate, key string) (Authority, error) {
 		return Authority{}, errors.New("the authority's certificate may not sign certificates")
 	}
 	return Authority{certificate: pair.Leaf, key: signer}, nil
-}
-
-// NewAuthority makes the authority of the VM with this name or id.
-func NewAuthority(vm string, now time.Time) (certificate, key string, err error) {
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return "", "", err
-	}
-	serial, err := newSerial()
-	if err != nil {
-		return "", "", err
-	}
-	template := authorityTemplate(vm, serial, now)
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		return "", "", fmt.Errorf("make an authority: %w", err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		return "", "", fmt.Errorf("make an authority: %w", err)
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
-		string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})), nil
-}
-
-func authorityTemplate(vm string, serial *big.Int, now time.Time) *x509.Certificate {
-	return &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: "ember secrets of " + vm},
-		NotBefore: now.Add(-backdated), NotAfter: now.Add(authorityLife),
-		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign, BasicConstraintsValid: true, IsCA: true, MaxPathLenZero: true,
-	}
 }
 
 func newSerial() (*big.Int, error) {

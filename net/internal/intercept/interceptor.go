@@ -8,9 +8,11 @@
 package intercept
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -20,6 +22,8 @@ type Interceptor struct {
 	secrets []Secret
 	mint    *mint
 	roots   *x509.CertPool // nil: the system's
+	ended   context.Context
+	end     context.CancelFunc
 }
 
 // New makes the interceptor of a VM.
@@ -44,7 +48,16 @@ func New(authority Authority, secrets []Secret) (*Interceptor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Interceptor{secrets: secrets, mint: mint}, nil
+	ended, end := context.WithCancel(context.Background())
+	return &Interceptor{secrets: secrets, mint: mint, ended: ended, end: end}, nil
+}
+
+// Close ends all connections that are being served, and those that still come: their secrets hold no longer.
+func (i *Interceptor) Close() { i.end() }
+
+// Same says whether another interceptor would do exactly what this one does.
+func (i *Interceptor) Same(other *Interceptor) bool {
+	return i.mint.authority.certificate.Equal(other.mint.authority.certificate) && slices.EqualFunc(i.secrets, other.secrets, Secret.same)
 }
 
 // Wants says whether connections over TLS to the host of this name are to be served here.

@@ -14,6 +14,8 @@ import (
 
 const (
 	leafLife = 7 * 24 * time.Hour
+	// A guest whose clock is behind by less trusts a certificate that was just made.
+	backdated = 48 * time.Hour
 	// A connection that begins now may go on for as long before its certificate's end matters to anybody.
 	leafReserve = 24 * time.Hour
 	maxLeaves   = 256

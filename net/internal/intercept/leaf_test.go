@@ -29,7 +29,7 @@ func authorityScalar(t *testing.T, key string) string {
 }
 
 func TestLeavesAreForOneNameAndHoldForGuestsWithAnotherClock(t *testing.T) {
-	certificate, key, err := NewAuthority("vm", testTime)
+	certificate, key, err := makeAuthority("vm", testTime)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,11 +80,11 @@ func TestLeavesOfManyNamesAreNotAllKept(t *testing.T) {
 }
 
 func TestWhatIsNoAuthorityIsRefusedWithoutItsKeyBeingQuoted(t *testing.T) {
-	certificate, key, err := NewAuthority("vm", testTime)
+	certificate, key, err := makeAuthority("vm", testTime)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, otherKey, err := NewAuthority("vm", testTime)
+	_, otherKey, err := makeAuthority("vm", testTime)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -155,7 +155,7 @@ type testAuthority struct{ Authority }
 
 func newTestAuthority(t *testing.T) *testAuthority {
 	t.Helper()
-	certificate, key, err := NewAuthority("test", time.Now())
+	certificate, key, err := makeAuthority("test", time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -62,6 +63,10 @@ func (s Secret) isFor(name string) bool {
 		}
 	}
 	return false
+}
+
+func (s Secret) same(other Secret) bool {
+	return s.name == other.name && s.placeholder == other.placeholder && slices.Equal(s.hosts, other.hosts) && s.reveal() == other.reveal()
 }
 
 // String names the secret.

@@ -8,7 +8,7 @@ import (
 )
 
 func TestNoWayOfPrintingShowsAValueOrAKey(t *testing.T) {
-	certificate, key, err := NewAuthority("vm", testTime)
+	certificate, key, err := makeAuthority("vm", testTime)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,5 +123,25 @@ func TestValuesBecomePlaceholdersInAnswersUnlessByChance(t *testing.T) {
 	}
 	if got := s.reveal("Authorization", "Bearer placeholder-3"); got != "Bearer 12" {
 		t.Errorf("%q", got)
+	}
+}
+
+func TestOtherSecretsMakeAnotherInterceptor(t *testing.T) {
+	authority := newTestAuthority(t).Authority
+	a, b := mustSecret(t, "A", "placeholder-1", "x", host), mustSecret(t, "A", "placeholder-1", "y", host)
+	make := func(authority Authority, secrets ...Secret) *Interceptor {
+		i, err := New(authority, secrets)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return i
+	}
+	if !make(authority, a).Same(make(authority, mustSecret(t, "A", "placeholder-1", "x", host))) {
+		t.Error("the same secrets differ")
+	}
+	for _, other := range []*Interceptor{make(authority, b), make(authority), make(newTestAuthority(t).Authority, a)} {
+		if make(authority, a).Same(other) {
+			t.Error("other secrets do not differ")
+		}
 	}
 }

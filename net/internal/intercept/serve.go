@@ -18,6 +18,8 @@ const handshakeLimit = 60 * time.Second
 func (i *Interceptor) Serve(ctx context.Context, guest net.Conn, name string, dial func(ctx context.Context) (net.Conn, error)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	closed := context.AfterFunc(i.ended, cancel)
+	defer closed()
 	closeGuest := context.AfterFunc(ctx, func() { _ = guest.Close() })
 	defer closeGuest()
 	defer guest.Close() //nolint:errcheck // the guest may have closed it first

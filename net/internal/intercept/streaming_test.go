@@ -252,6 +252,27 @@ func TestTheEndOfTheContextEndsBothConnections(t *testing.T) {
 	})
 }
 
+func TestConnectionsEndWithTheSecretsThatTheyWereFor(t *testing.T) {
+	r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		_ = http.NewResponseController(w).Flush() // the client may be gone
+		<-req.Context().Done()
+	}))
+	response, err := r.client("h2").Do(newRequest(t, http.MethodGet, "/", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close() //nolint:errcheck // read-only
+	r.intercept.Close()
+	if _, err := io.ReadAll(response.Body); err == nil {
+		t.Error("the guest takes the answer for a whole one")
+	}
+	config := &tls.Config{ServerName: host, RootCAs: r.guest}
+	if conn, err := tls.Dial("tcp", r.address, config); err == nil {
+		_ = conn.Close() // it should not be
+		t.Error("another connection is served")
+	}
+}
+
 func TestAGuestThatGoesEndsItsRequest(t *testing.T) {
 	eachProtocol(t, func(t *testing.T, protocol string) {
 		gone := make(chan struct{})
