@@ -10,6 +10,7 @@ import (
 	"ember.dev/net/internal/fault"
 	"ember.dev/net/internal/guest"
 	"ember.dev/net/internal/installation"
+	"ember.dev/net/internal/intercept"
 	"ember.dev/net/internal/policy"
 	"ember.dev/net/internal/publish"
 	"ember.dev/net/internal/version"
@@ -119,14 +120,14 @@ func (s *Server) publish(line []byte) (result, error) {
 func (s *Server) policy(line []byte) (result, error) {
 	var request struct {
 		about
-		Policy    policy.Policy   `json:"policy"`
-		Secrets   json.RawMessage `json:"secrets"`
-		Authority json.RawMessage `json:"authority"`
+		Policy    policy.Policy        `json:"policy"`
+		Secrets   []intercept.Secret   `json:"secrets"`
+		Authority *intercept.Authority `json:"authority"`
 	}
 	if err := parse(line, &request); err != nil {
 		return nil, err
 	}
-	return nil, s.network.SetPolicy(request.ID, request.Policy)
+	return nil, s.network.SetPolicy(request.ID, request.Policy, request.Authority, request.Secrets)
 }
 
 func (s *Server) status(line []byte) (result, error) {

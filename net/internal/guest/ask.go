@@ -22,4 +22,4 @@ func (vm *VM) ask(id stack.TransportEndpointID, message []byte) {
 	}()
 }
 
-func (vm *VM) asker() names.Asker { return names.Asker{Engine: vm.engine, Note: vm.Note} }
+func (vm *VM) asker() names.Asker { return names.Asker{Engine: vm.engine, Note: vm.recorder.Note} }

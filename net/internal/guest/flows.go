@@ -1,10 +1,10 @@
 package guest
 
 import (
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
-
-	"ember.dev/net/internal/policy"
 )
 
 // flow is one that goes on: a connection, or datagrams to one address.
@@ -50,30 +50,12 @@ func (f *flows) number(protocol string) int {
 	return f.count[protocol]
 }
 
-// endAll ends all that go on.
+// endAll ends every flow; they remove themselves.
 func (f *flows) endAll() {
 	f.mu.Lock()
-	var list []*flow
-	for one := range f.open {
-		list = append(list, one)
-	}
+	list := slices.Collect(maps.Keys(f.open))
 	f.mu.Unlock()
 	for _, one := range list {
 		one.end()
 	}
-}
-
-// hold has the flow ended, and noted as refused, when another policy does not allow it. Nil: this one does not.
-func (vm *VM) hold(one *flow) *policy.Hold {
-	refuse := func(decision policy.Decision) {
-		vm.note(one.protocol, one.destination, policy.Refuse, decision.Rule)
-	}
-	hold, decision := vm.engine.Hold(one.protocol, one.destination, "", func(decision policy.Decision) {
-		refuse(decision)
-		one.end()
-	})
-	if hold == nil {
-		refuse(decision)
-	}
-	return hold
 }

@@ -1,39 +1,62 @@
 package guest
 
 import (
+	"errors"
 	"net/netip"
 
+	"ember.dev/net/internal/guard"
 	"ember.dev/net/internal/policy"
 	"ember.dev/net/internal/record"
 )
 
-// note records what became of an attempt to reach an address.
-func (vm *VM) note(protocol string, destination netip.AddrPort, verdict policy.Verdict, rule string) {
-	entry := record.Flow{
-		Protocol: protocol,
-		By:       policy.Address,
-		Address:  destination.Addr().String(),
-		Port:     destination.Port(),
-		Rule:     rule,
-		Verdict:  "refused",
+// contractRule stands for the contract in what people read.
+const contractRule = "the network contract"
+
+// admit asks the contract and the policy about a flow, and notes a refusal.
+func (vm *VM) admit(protocol string, destination netip.AddrPort) policy.Decision {
+	if err := vm.guard.Check(destination.Addr()); err != nil {
+		decision := refusedByContract(err)
+		vm.note(protocol, destination, decision)
+		return decision
 	}
-	if names := vm.engine.NamesOf(destination.Addr()); len(names) > 0 {
-		entry.Name, entry.By = names[0], policy.Answer
+	decision := vm.engine.Admit(protocol, destination)
+	if decision.Verdict == policy.Refuse {
+		vm.note(protocol, destination, decision)
 	}
-	if verdict == policy.Allow {
-		entry.Verdict = "allowed"
-	}
-	vm.Note(entry)
+	return decision
 }
 
-// Note counts a flow and records it.
-func (vm *VM) Note(entry record.Flow) {
-	if entry.Verdict == "allowed" {
-		vm.allowed.Add(1)
-	} else {
-		vm.refused.Add(1)
+func refusedByContract(err error) policy.Decision {
+	decision := policy.Decision{Verdict: policy.Refuse, Rule: contractRule, Reason: err.Error()}
+	var refusal *guard.Refusal
+	if errors.As(err, &refusal) {
+		decision.Reason = refusal.Reason
 	}
-	if vm.recorder != nil {
-		vm.recorder.Note(entry)
+	return decision
+}
+
+// note records what became of an attempt to reach an address.
+func (vm *VM) note(protocol string, destination netip.AddrPort, decision policy.Decision) {
+	by := policy.Address
+	if decision.Name == "" {
+		if names := vm.engine.NamesOf(destination.Addr()); len(names) > 0 {
+			decision.Name = names[0]
+		}
 	}
+	if decision.Name != "" {
+		by = policy.Answer
+	}
+	vm.recorder.Note(record.FlowOf(protocol, by, decision, destination.Addr().String(), destination.Port()))
+}
+
+// hold has the flow ended, and noted as refused, when another policy does not allow it. Nil: this one does not.
+func (vm *VM) hold(one *flow) (*policy.Hold, policy.Decision) {
+	hold, decision := vm.engine.Hold(one.protocol, one.destination, "", func(decision policy.Decision) {
+		vm.note(one.protocol, one.destination, decision)
+		one.end()
+	})
+	if hold == nil {
+		vm.note(one.protocol, one.destination, decision)
+	}
+	return hold, decision
 }

@@ -1,11 +1,11 @@
 package guest
 
 import (
-	"encoding/json"
 	"fmt"
 	"net"
 	"net/netip"
 
+	"ember.dev/net/internal/intercept"
 	"ember.dev/net/internal/policy"
 	"ember.dev/net/internal/publish"
 )
@@ -32,12 +32,12 @@ type Settings struct {
 	Link      Link   `json:"link"`
 	Agent     Agent  `json:"agent"`
 	// Connected is false for a VM that the agent socket alone may reach.
-	Connected  bool            `json:"connected"`
-	Ports      []publish.Port  `json:"ports"`
-	Policy     policy.Policy   `json:"policy"`
-	Secrets    json.RawMessage `json:"secrets"`
-	Authority  json.RawMessage `json:"authority"`
-	FlowRecord string          `json:"flowRecord"`
+	Connected  bool                 `json:"connected"`
+	Ports      []publish.Port       `json:"ports"`
+	Policy     policy.Policy        `json:"policy"`
+	Secrets    []intercept.Secret   `json:"secrets"`
+	Authority  *intercept.Authority `json:"authority"`
+	FlowRecord string               `json:"flowRecord"`
 }
 
 // Link says where the hypervisor exchanges frames: "stream" where it listens, "datagram" where ember-net does.
@@ -102,6 +102,9 @@ func (s *Settings) Check() error {
 	}
 	if s.Link.Path == "" || s.Link.Kind != "stream" && s.Link.Kind != "datagram" {
 		return fmt.Errorf("a link is 'stream' or 'datagram' and has a path")
+	}
+	if err := s.Policy.Validate(); err != nil {
+		return err
 	}
 	return publish.Check(s.Ports)
 }

@@ -14,10 +14,11 @@ type Status struct {
 // Status reads all counters.
 func (vm *VM) Status() Status {
 	received, sent := vm.link.Counters()
+	counters := vm.recorder.Counters()
 	return Status{
 		Linked:        vm.link.Linked(),
-		Allowed:       vm.allowed.Load(),
-		Refused:       vm.refused.Load(),
+		Allowed:       counters.Allowed,
+		Refused:       counters.Refused,
 		Spoofed:       vm.spoofed.Load(),
 		Connections:   vm.flows.number("tcp"),
 		ReceivedBytes: received,

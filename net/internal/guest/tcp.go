@@ -48,28 +48,33 @@ func (vm *VM) connect(request *tcp.ForwarderRequest) {
 		vm.connectGateway(request, destination)
 		return
 	}
-	decision := vm.admit("tcp", destination)
 	ctx, cancel := context.WithCancel(vm.ctx)
 	defer cancel()
 	one := &flow{protocol: "tcp", destination: destination, end: cancel}
+	decision := vm.admit("tcp", destination)
 	if decision.Verdict == policy.Refuse || !vm.flows.add(one, maxConnections) {
 		request.Complete(true)
 		return
 	}
 	defer vm.flows.remove(one)
-	if decision.Verdict == policy.Inspect || vm.inspection().Interests(destination) {
-		vm.connectInspected(ctx, request, one)
+	if view := vm.inspection(); decision.Verdict == policy.Inspect || view.Interests(destination) {
+		vm.connectInspected(ctx, request, destination, view)
 		return
 	}
-	hold := vm.hold(one)
+	vm.connectDirectly(ctx, request, one)
+}
+
+// connectDirectly goes by the address alone.
+func (vm *VM) connectDirectly(ctx context.Context, request *tcp.ForwarderRequest, one *flow) {
+	hold, decision := vm.hold(one)
 	if hold == nil {
 		request.Complete(true)
 		return
 	}
 	defer hold.Release()
-	upstream, err := vm.dialer.TCP(ctx, "", destination)
+	upstream, err := vm.dialer.TCP(ctx, "", one.destination)
 	if err != nil {
-		vm.refuse(request, destination, err)
+		vm.refuse(request, one.destination, err)
 		return
 	}
 	defer upstream.Close()
@@ -77,29 +82,8 @@ func (vm *VM) connect(request *tcp.ForwarderRequest) {
 	if conn == nil {
 		return
 	}
-	vm.note("tcp", destination, policy.Allow, decision.Rule)
+	vm.note("tcp", one.destination, decision)
 	relay.Run(ctx, conn, upstream, vm.endpoint.Queue)
-}
-
-// admit asks the contract and the policy about a flow, and notes a refusal.
-func (vm *VM) admit(protocol string, destination netip.AddrPort) policy.Decision {
-	if err := vm.guard.Check(destination.Addr()); err != nil && !vm.isNamed(destination.Addr()) {
-		vm.note(protocol, destination, policy.Refuse, contractRule(err))
-		return policy.Decision{Verdict: policy.Refuse}
-	}
-	decision := vm.engine.Admit(protocol, destination)
-	if decision.Verdict == policy.Refuse {
-		vm.note(protocol, destination, policy.Refuse, decision.Rule)
-	}
-	return decision
-}
-
-func contractRule(err error) string {
-	var refusal *guard.Refusal
-	if errors.As(err, &refusal) {
-		return "contract: " + refusal.Reason
-	}
-	return "contract: " + err.Error()
 }
 
 // accept completes the handshake with the guest; nil when the guest has gone.
@@ -120,7 +104,7 @@ func (vm *VM) refuse(request *tcp.ForwarderRequest, destination netip.AddrPort, 
 	id := request.ID()
 	switch {
 	case errors.As(err, &refusal):
-		vm.note("tcp", destination, policy.Refuse, contractRule(err))
+		vm.note("tcp", destination, refusedByContract(err))
 		request.Complete(true)
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.EHOSTDOWN):
 		vm.unreachable(id, icmp.HostUnreachable)
@@ -158,7 +142,7 @@ func (vm *VM) connectGateway(request *tcp.ForwarderRequest, destination netip.Ad
 }
 
 // connectInspected accepts first: what the guest says decides. The inspection holds the connection by it.
-func (vm *VM) connectInspected(ctx context.Context, request *tcp.ForwarderRequest, one *flow) {
+func (vm *VM) connectInspected(ctx context.Context, request *tcp.ForwarderRequest, destination netip.AddrPort, view *inspect.VM) {
 	conn := vm.accept(request)
 	if conn == nil {
 		return
@@ -166,7 +150,7 @@ func (vm *VM) connectInspected(ctx context.Context, request *tcp.ForwarderReques
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, conn.Reset)
 	defer stop()
-	inspect.Serve(ctx, conn, one.destination, vm.inspection())
+	inspect.Serve(ctx, conn, destination, view)
 }
 
 // rememberSequence keeps the number of a connection's first packet, without which the guest takes no ICMP about it.

@@ -97,7 +97,7 @@ func (vm *VM) exchange(d *datagrams) {
 		vm.undeliverable(d.id, icmp.Prohibited)
 		return
 	}
-	hold := vm.hold(&d.flow)
+	hold, decision := vm.hold(&d.flow)
 	if hold == nil {
 		vm.undeliverable(d.id, icmp.Prohibited)
 		return
@@ -108,7 +108,7 @@ func (vm *VM) exchange(d *datagrams) {
 		vm.undeliverable(d.id, reasonOf(err))
 		return
 	}
-	vm.note("udp", d.destination, policy.Allow, decision.Rule)
+	vm.note("udp", d.destination, decision)
 	if err := d.begin(vm, conn); err != nil {
 		return
 	}

@@ -2,21 +2,23 @@ package guest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
 
-	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 
 	"ember.dev/net/internal/guard"
 	"ember.dev/net/internal/inspect"
+	"ember.dev/net/internal/intercept"
 	"ember.dev/net/internal/link"
 	"ember.dev/net/internal/names"
 	"ember.dev/net/internal/policy"
+	"ember.dev/net/internal/record"
 	"ember.dev/net/internal/route"
 )
 
@@ -42,8 +44,8 @@ type VM struct {
 	endpoint  *link.Endpoint
 	stack     *stack.Stack
 	engine    *policy.Engine
-	recorder  inspect.Recorder
-	intercept atomic.Pointer[inspect.Interceptor]
+	recorder  *record.Recorder
+	intercept atomic.Pointer[intercept.Interceptor]
 	connected atomic.Bool
 
 	routes   *route.Table
@@ -58,7 +60,7 @@ type VM struct {
 	sequences  map[stack.TransportEndpointID]uint32
 	questions  atomic.Int64
 
-	allowed, refused, spoofed, overLimit atomic.Uint64
+	spoofed, overLimit atomic.Uint64
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -68,8 +70,8 @@ type VM struct {
 // gatewayMAC is the same on every VM's cable: a machine that is restored elsewhere still knows it.
 const gatewayMAC = tcpip.LinkAddress("\x52\x54\x00\xee\xee\x01")
 
-// New makes a VM's network and begins to carry its frames. recorder may be nil.
-func New(settings *Settings, around Surroundings, recorder inspect.Recorder) (*VM, error) {
+// New makes a VM's network and begins to carry its frames.
+func New(settings *Settings, around Surroundings, recorder *record.Recorder) (*VM, error) {
 	if err := settings.Check(); err != nil {
 		return nil, err
 	}
@@ -157,29 +159,30 @@ func (vm *VM) setConnected(connected bool) {
 // SetPolicy replaces the policy; flows that it does not allow end.
 func (vm *VM) SetPolicy(p policy.Policy) { vm.engine.Replace(p) }
 
-// SetIntercept takes over who puts secrets in place; nil for nobody.
-func (vm *VM) SetIntercept(interceptor inspect.Interceptor) {
-	if interceptor == nil {
+// SetSecrets replaces what is put in place on the way to some hosts; authority is nil for a VM without secrets.
+func (vm *VM) SetSecrets(authority *intercept.Authority, secrets []intercept.Secret) error {
+	if len(secrets) == 0 {
 		vm.intercept.Store(nil)
-		return
+		return nil
 	}
-	vm.intercept.Store(&interceptor)
+	if authority == nil {
+		return errors.New("secrets need an authority")
+	}
+	interceptor, err := intercept.New(*authority, secrets)
+	if err == nil {
+		vm.intercept.Store(interceptor)
+	}
+	return err
 }
 
 // inspection is what inspect needs of the VM.
 func (vm *VM) inspection() *inspect.VM {
-	view := &inspect.VM{Engine: vm.engine, Dial: vm.dialer.TCP, Record: vm}
+	view := &inspect.VM{Engine: vm.engine, Dial: vm.dialer.TCP, Record: vm.recorder}
 	if interceptor := vm.intercept.Load(); interceptor != nil {
-		view.Intercept = *interceptor
+		view.Intercept = interceptor
 	}
 	return view
 }
-
-// isNamed says whether an address stands for a name that only a proxy can resolve.
-func (vm *VM) isNamed(netip.Addr) bool { return false }
-
-// receive is called by the link alone, for one frame after the other.
-var _ func(*buffer.View) = (*VM)(nil).receive
 
 func lastOf(block netip.Prefix) netip.Addr {
 	bytes := block.Masked().Addr().As4()

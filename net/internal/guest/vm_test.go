@@ -48,7 +48,7 @@ func newWorld(upstream names.Upstream) *world {
 		Routes:   route.NewTable(),
 		Guard:    guard.NewFor(func() (guard.Host, error) { return guard.Host{}, nil }),
 		Dialer:   loopbackDialer{},
-		Resolver: names.New(upstream),
+		Resolver: names.New(upstream, names.NewPool(), func(string) bool { return false }),
 	}}
 }
 

@@ -1,8 +1,11 @@
 package installation
 
 import (
+	"errors"
+
 	"ember.dev/net/internal/fault"
 	"ember.dev/net/internal/guest"
+	"ember.dev/net/internal/intercept"
 	"ember.dev/net/internal/policy"
 	"ember.dev/net/internal/publish"
 )
@@ -42,10 +45,13 @@ func (i *Installation) Attach(settings guest.Settings) error {
 	return nil
 }
 
-// change is called with mu held. Ports come first: they alone can fail.
+// change is called with mu held. What can fail comes first, and is put back.
 func (i *Installation) change(present *vm, settings guest.Settings) error {
 	if err := present.ports.Set(settings.OpenPorts()); err != nil {
 		return err
+	}
+	if err := present.network.SetSecrets(settings.Authority, settings.Secrets); err != nil {
+		return errors.Join(fault.New(fault.Usage, "%s", err), present.ports.Set(present.settings.OpenPorts()))
 	}
 	present.network.SetPolicy(settings.Policy)
 	present.network.SetConnected(settings.Connected)
@@ -113,15 +119,21 @@ func (i *Installation) Publish(id string, ports []publish.Port) error {
 	return nil
 }
 
-// SetPolicy replaces a VM's policy; connections that it does not allow end.
-func (i *Installation) SetPolicy(id string, p policy.Policy) error {
+// SetPolicy replaces a VM's policy and secrets; connections that the policy does not allow end.
+func (i *Installation) SetPolicy(id string, p policy.Policy, authority *intercept.Authority, secrets []intercept.Secret) error {
+	if err := p.Validate(); err != nil {
+		return fault.New(fault.Usage, "%s", err)
+	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	one, err := i.find(id)
 	if err != nil {
 		return err
 	}
+	if err := one.network.SetSecrets(authority, secrets); err != nil {
+		return fault.New(fault.Usage, "%s", err)
+	}
 	one.network.SetPolicy(p)
-	one.settings.Policy = p
+	one.settings.Policy, one.settings.Authority, one.settings.Secrets = p, authority, secrets
 	return nil
 }

@@ -3,7 +3,6 @@
 package installation
 
 import (
-	"net/netip"
 	"sync"
 	"time"
 
@@ -21,26 +20,29 @@ const resolvers = "/etc/resolv.conf"
 // Installation is all there is to a process of ember-net.
 type Installation struct {
 	around guest.Surroundings
+	dialer *dial.Dialer
 	idle   *time.Timer
 	wait   time.Duration
 
 	mu    sync.Mutex
 	vms   map[string]*vm
 	ended bool
+	// hostServer is nil while the host asks nowhere.
+	hostServer *names.HostServer
 }
 
 // New makes an installation without VMs. When it has had none for idle, end is called.
 func New(idle time.Duration, end func()) *Installation {
-	contract := guard.New()
+	contract, pool := guard.New(), names.NewPool()
+	dialer := dial.New(contract, pool)
+	resolver := names.New(names.NewHostUpstream(resolvers), pool, dialer.ProxyFor)
 	i := &Installation{
 		around: guest.Surroundings{
-			Routes:   route.NewTable(),
-			Guard:    contract,
-			Dialer:   dial.New(contract),
-			Resolver: names.New(names.NewHostUpstream(resolvers)),
+			Routes: route.NewTable(), Guard: contract, Dialer: dialer, Resolver: resolver,
 		},
-		wait: idle,
-		vms:  map[string]*vm{},
+		dialer: dialer,
+		wait:   idle,
+		vms:    map[string]*vm{},
 	}
 	i.idle = time.AfterFunc(idle, func() {
 		if i.finish() {
@@ -56,18 +58,6 @@ func (i *Installation) finish() bool {
 	defer i.mu.Unlock()
 	i.ended = i.ended || len(i.vms) == 0
 	return i.ended
-}
-
-// Configuration that all VMs share.
-type Configuration struct {
-	// Subnets that the installation's VMs have their addresses from.
-	Subnets []netip.Prefix `json:"subnets"`
-}
-
-// Configure replaces the configuration.
-func (i *Installation) Configure(c Configuration) error {
-	i.around.Guard.SetSubnets(c.Subnets)
-	return nil
 }
 
 // find is called with mu held.
@@ -88,5 +78,8 @@ func (i *Installation) Close() {
 	for id, one := range i.vms {
 		one.close()
 		delete(i.vms, id)
+	}
+	if i.hostServer != nil {
+		i.hostServer.Close()
 	}
 }

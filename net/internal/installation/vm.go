@@ -43,6 +43,9 @@ func open(settings guest.Settings, around guest.Surroundings) (_ *vm, err error)
 			}
 		}
 	}()
+	if err = one.network.SetSecrets(settings.Authority, settings.Secrets); err != nil {
+		return nil, fault.New(fault.Usage, "%s", err)
+	}
 	if one.agent, err = publish.ListenAgent(settings.Agent.Path, one.network); err != nil {
 		return nil, fault.New(fault.Internal, "cannot listen for the agent's clients: %s", err)
 	}

@@ -36,3 +36,8 @@ func (a Asker) answered(name string, chain []string, found addresses) {
 		a.Engine.Answered(name, chain, found.list, time.Duration(found.ttl)*time.Second)
 	}
 }
+
+func (a Asker) note(name string, decision policy.Decision) {
+	decision.Name = name
+	a.Note(record.FlowOf("dns", policy.Question, decision, "", 0))
+}

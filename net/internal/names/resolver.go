@@ -8,7 +8,6 @@ import (
 	"github.com/miekg/dns"
 
 	"ember.dev/net/internal/policy"
-	"ember.dev/net/internal/record"
 )
 
 // Upstream asks somebody else. An error means that nobody answered.
@@ -20,10 +19,16 @@ type Upstream interface {
 type Resolver struct {
 	own      *own
 	upstream Upstream
+	pool     *Pool
+	outside  outside
+	proxyFor func(name string) bool
 }
 
-// New makes a resolver that asks upstream for what is not in Zone.
-func New(upstream Upstream) *Resolver { return &Resolver{own: newOwn(), upstream: upstream} }
+// New makes a resolver that asks upstream for what is not in Zone. Where upstream knows nothing of the outside, names that
+// proxyFor has a proxy for get addresses of pool.
+func New(upstream Upstream, pool *Pool, proxyFor func(name string) bool) *Resolver {
+	return &Resolver{own: newOwn(), upstream: upstream, pool: pool, proxyFor: proxyFor}
+}
 
 // Add makes the addresses those of a VM's name.
 func (r *Resolver) Add(name string, addresses ...netip.Addr) { r.own.add(name, addresses) }
@@ -31,34 +36,38 @@ func (r *Resolver) Add(name string, addresses ...netip.Addr) { r.own.add(name, a
 // Remove forgets a VM's name.
 func (r *Resolver) Remove(name string) { r.own.remove(name) }
 
-// Answer gives the answer to a message of a guest, at most limit bytes long; nil when there is none to give.
-func (r *Resolver) Answer(ctx context.Context, message []byte, limit int, asker Asker) []byte {
+// answerBy reads a message, and packs what answer says to it. limit is 512 bytes for datagrams, unless the asker has room
+// for more.
+func answerBy(message []byte, limit int, answer func(*dns.Msg) *dns.Msg) []byte {
 	question := new(dns.Msg)
 	if err := question.Unpack(message); err != nil {
 		return malformed(message)
 	}
-	if question.Response {
+	switch {
+	case question.Response:
 		return nil
+	case question.Opcode != dns.OpcodeQuery:
+		return pack(failed(question, dns.RcodeNotImplemented), limit)
+	case len(question.Question) != 1:
+		return pack(failed(question, dns.RcodeFormatError), limit)
 	}
-	answer := r.answer(ctx, question, asker)
 	if option := question.IsEdns0(); option != nil && limit == dns.MinMsgSize {
 		limit = max(limit, int(option.UDPSize()))
 	}
+	return pack(answer(question), limit)
+}
+
+func pack(answer *dns.Msg, limit int) []byte {
 	answer.Truncate(limit)
 	packed, err := answer.Pack()
 	if err != nil {
-		packed, _ = failed(question, dns.RcodeServerFailure).Pack() // a message without records can always be packed
+		// What upstream said cannot be said again; a message without records can always be packed.
+		packed, _ = failed(&dns.Msg{MsgHdr: answer.MsgHdr, Question: answer.Question}, dns.RcodeServerFailure).Pack()
 	}
 	return packed
 }
 
 func (r *Resolver) answer(ctx context.Context, question *dns.Msg, asker Asker) *dns.Msg {
-	switch {
-	case question.Opcode != dns.OpcodeQuery:
-		return failed(question, dns.RcodeNotImplemented)
-	case len(question.Question) != 1:
-		return failed(question, dns.RcodeFormatError)
-	}
 	asked := question.Question[0]
 	if asked.Qclass != dns.ClassINET || asked.Qtype == dns.TypeAXFR || asked.Qtype == dns.TypeIXFR {
 		return failed(question, dns.RcodeRefused)
@@ -69,31 +78,39 @@ func (r *Resolver) answer(ctx context.Context, question *dns.Msg, asker Asker) *
 	name := strings.TrimSuffix(strings.ToLower(asked.Name), ".")
 	decision := asker.Engine.MayAsk(name)
 	if decision.Verdict == policy.Refuse {
-		asker.Note(noteOf(name, "refused", decision.Rule))
+		asker.note(name, decision)
 		return failed(question, dns.RcodeRefused)
 	}
 	hostRules := asker.Engine.HasHostRules()
 	if hostRules && name == canary {
 		return failed(question, dns.RcodeNameError)
 	}
-	answer, err := r.upstream.Ask(ctx, question)
-	if err != nil {
-		return failed(question, dns.RcodeServerFailure)
-	}
+	answer := r.ask(ctx, question, name)
 	chain, found := settle(answer, hostRules)
-	asker.Note(noteOf(name, "allowed", decision.Rule))
+	asker.note(name, decision)
 	asker.answered(name, chain, found)
 	answer.Id = question.Id
 	answer.Question = question.Question // in the guest's own spelling
 	return answer
 }
 
+// ask gives what upstream knows, or else an address by which a proxy is asked.
+func (r *Resolver) ask(ctx context.Context, question *dns.Msg, name string) *dns.Msg {
+	answer, err := r.upstream.Ask(ctx, question)
+	if err == nil && answer.Rcode == dns.RcodeSuccess {
+		return answer
+	}
+	if strings.Contains(name, ".") && r.proxyFor(name) && !r.outside.isKnown(ctx, r.upstream) {
+		return r.pool.answer(question, name)
+	}
+	if err != nil {
+		return failed(question, dns.RcodeServerFailure)
+	}
+	return answer
+}
+
 // canary is the name by whose absence browsers know that a network wants its own resolver asked.
 const canary = "use-application-dns.net"
-
-func noteOf(name, verdict, rule string) record.Flow {
-	return record.Flow{Protocol: "dns", Name: name, By: policy.Question, Verdict: verdict, Rule: rule}
-}
 
 func failed(question *dns.Msg, code int) *dns.Msg {
 	answer := new(dns.Msg).SetRcode(question, code)

@@ -15,6 +15,10 @@ const streamIdle = 20 * time.Second
 
 // ServeStream answers questions on a connection, one after the other, until the guest ends it or is silent.
 func (r *Resolver) ServeStream(ctx context.Context, conn net.Conn, asker Asker) {
+	serveStream(conn, func(message []byte) []byte { return r.Answer(ctx, message, dns.MaxMsgSize, asker) })
+}
+
+func serveStream(conn net.Conn, answerTo func([]byte) []byte) {
 	var length [2]byte
 	for conn.SetDeadline(time.Now().Add(streamIdle)) == nil {
 		if _, err := io.ReadFull(conn, length[:]); err != nil {
@@ -24,7 +28,7 @@ func (r *Resolver) ServeStream(ctx context.Context, conn net.Conn, asker Asker) 
 		if _, err := io.ReadFull(conn, message); err != nil {
 			return
 		}
-		answer := r.Answer(ctx, message, dns.MaxMsgSize, asker)
+		answer := answerTo(message)
 		if answer == nil || conn.SetDeadline(time.Now().Add(streamIdle)) != nil {
 			return
 		}
