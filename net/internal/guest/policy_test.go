@@ -17,7 +17,6 @@ import (
 
 	"ember.dev/net/internal/peer"
 	"ember.dev/net/internal/policy"
-	"ember.dev/net/internal/record"
 )
 
 // zone answers questions for addresses: each name has the one address, and the names that it leads to.
@@ -141,7 +140,7 @@ func TestGuestReachesByTLSOnlyTheNamesThatItMay(t *testing.T) {
 		}
 	}
 	facts := map[string]string{}
-	for _, flow := range vm.recorder.(*record.Recorder).Flows() {
+	for _, flow := range vm.recorder.Flows() {
 		facts[flow.Protocol+" "+string(flow.By)+" "+flow.Name] += flow.Verdict
 	}
 	for fact, want := range map[string]string{
