@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { PolicyOptions } from "../types.ts";
 import { egressOf, openPolicy, policyFlags } from "./describe.ts";
 import { composePolicy } from "./policy.ts";
-import { policyWarnings } from "./warnings.ts";
+import { policyWarnings, secretWarnings } from "./warnings.ts";
 
 describe("a policy", () => {
   test("is none when nothing is said of one", () => {
@@ -92,4 +92,16 @@ describe("what is warned about", () => {
       for (const [index, words] of warnings.entries()) expect(found[index]).toContain(words);
     });
   }
+});
+
+test("a secret for a host that the policy refuses is warned about", () => {
+  const secrets = [{ name: "T", hosts: ["api.a.example", "*.b.example"] }];
+  const warned = (options: PolicyOptions): number =>
+    secretWarnings(composePolicy(options) ?? openPolicy, secrets).length;
+  expect(warned({})).toBe(0);
+  expect(warned({ egress: "none" })).toBe(2);
+  expect(warned({ allowHosts: ["*.a.example", "x.b.example:443"] })).toBe(0);
+  expect(warned({ allowHosts: ["api.a.example:80"] })).toBe(2);
+  expect(warned({ denyHosts: ["*.a.example"] })).toBe(1);
+  expect(warned({ allowCidrs: ["10.0.0.0/8"] })).toBe(0); // names may lead there
 });

@@ -1,4 +1,4 @@
-import type { AddressRule, HostRule, NetworkPolicy, PolicyRule } from "../types.ts";
+import type { AddressRule, HostRule, NetworkPolicy, PolicyRule, SecretSummary } from "../types.ts";
 import { contains, type IpNetwork, readNetwork } from "./address.ts";
 import { isAddressRule, isHostRule } from "./describe.ts";
 
@@ -23,6 +23,25 @@ export function policyWarnings(policy: NetworkPolicy): readonly string[] {
       futile(rule) ?? overruled(rule, others) ?? within(rule, others) ?? pointless(rule, policy, others);
     return found === undefined ? [] : [found];
   });
+}
+
+/** Secrets for hosts that the policy refuses, as far as names tell: their values never go anywhere. */
+export function secretWarnings(policy: NetworkPolicy, secrets: readonly SecretSummary[]): readonly string[] {
+  const { rules } = policy;
+  const byAddress = rules.some((rule) => isAddressRule(rule) && rule.action === "allow");
+  return secrets.flatMap(({ name, hosts }) =>
+    hosts.flatMap((host) => {
+      const asked: HostRule = { action: "allow", host, port: 443, text: "" };
+      const refused = rules.find((rule) => rule.action === "refuse" && covers(rule, asked));
+      const may = policy.default === "allow" || byAddress;
+      if (refused !== undefined)
+        return [`the secret '${name}' goes to '${host}', which '${refused.text}' refuses`];
+      const allowed = may || rules.some((rule) => rule.action === "allow" && mayMeet(rule, asked));
+      return allowed
+        ? []
+        : [`the secret '${name}' goes to '${host}', which no rule allows: add --allow-host ${host}`];
+    }),
+  );
 }
 
 function futile(rule: PolicyRule): string | undefined {

@@ -12,7 +12,7 @@ import { recordBootFailure } from "./boot.ts";
 import { checkResources, defaultCpus, defaultMemoryBytes, diskSizeFor } from "./limits.ts";
 import { checkVmName } from "./names.ts";
 import { createOperation, type NewVm } from "./operations/create.ts";
-import { choosePolicy, refuseSecrets } from "./policy.ts";
+import { choosePolicy, refuseSecrets, warnOfSecrets } from "./policy.ts";
 import { checkPorts } from "./ports.ts";
 import { newSecrets, type StoredSecrets } from "./secrets.ts";
 import { tellSiblings } from "./siblings.ts";
@@ -33,6 +33,7 @@ export async function createVm(
   const policy = choosePolicy(options, { mode, network: driver, present: openPolicy }, installation.notice);
   refuseSecrets(options.secrets ?? [], mode, driver);
   const secrets = newSecrets(name, options.secrets ?? [], undefined);
+  warnOfSecrets(policy, secrets?.secrets ?? [], installation.notice);
   const ports = checkPorts(options.ports ?? [], network.networkMode);
   const image = await ensureImage(installation, options.image, options);
   const diskBytes = diskSizeFor(options.diskBytes, image.diskBytes);

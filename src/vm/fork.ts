@@ -10,7 +10,7 @@ import { checkResources, diskSizeFor } from "./limits.ts";
 import { checkVmName } from "./names.ts";
 import type { NewVm } from "./operations/create.ts";
 import { forkManyOperation } from "./operations/fork-many.ts";
-import { choosePolicy, refuseSecrets } from "./policy.ts";
+import { choosePolicy, refuseSecrets, warnOfSecrets } from "./policy.ts";
 import { newSecrets, readSecrets, type StoredSecrets } from "./secrets.ts";
 import { tellSiblings } from "./siblings.ts";
 
@@ -30,6 +30,7 @@ export async function forkVm(
   for (const name of names) refuseTaken(installation, name);
   const like = await forkOf(installation, source, options);
   const stored = secretsOf(installation, source, options);
+  if (options.secrets !== undefined) warnOfSecrets(like.policy, stored?.secrets ?? [], installation.notice);
   const vms = names.map((name): NewVm => ({ ...like, ...newIdentity(name), name }));
   const [first] = vms;
   if (first === undefined) throw new EmberError("internal", "no fork was asked for");

@@ -4,7 +4,7 @@ import { openPolicy } from "../policy/describe.ts";
 import type { VmRecord } from "../state/vms.ts";
 import type { PolicyOptions, SecretOptions, UpdateVmOptions } from "../types.ts";
 import { type NetworkChange, networkData, networkOperation } from "./operations/network.ts";
-import { choosePolicy, refuseSecrets } from "./policy.ts";
+import { choosePolicy, refuseSecrets, warnOfSecrets } from "./policy.ts";
 import { newSecrets, readSecrets, settleSecrets } from "./secrets.ts";
 import { statusOf } from "./status.ts";
 
@@ -41,10 +41,13 @@ export async function networkChangeOf(
       },
     );
   }
-  return {
+  const change: NetworkChange = {
     ...(policy === undefined ? {} : { policy }),
     ...(secrets === undefined ? {} : await secretsChange(installation, vm, secrets)),
   };
+  const present = change.secrets === undefined ? readSecrets(installation, vm.id) : change.secrets;
+  warnOfSecrets(change.policy ?? vm.policy, present?.secrets ?? [], installation.notice);
+  return change;
 }
 
 async function newPolicy(

@@ -2,8 +2,8 @@ import { EmberError } from "../errors/ember-error.ts";
 import type { Network } from "../network/network.ts";
 import { isHostRule, openPolicy } from "../policy/describe.ts";
 import { composePolicy } from "../policy/policy.ts";
-import { policyWarnings } from "../policy/warnings.ts";
-import type { NetworkPolicy, PolicyOptions, SecretOptions } from "../types.ts";
+import { policyWarnings, secretWarnings } from "../policy/warnings.ts";
+import type { NetworkPolicy, PolicyOptions, SecretOptions, SecretSummary } from "../types.ts";
 
 /**
  * The policy that a VM is to have: what the options say, as a whole, else `present`. Warnings go to `notice`. Throws `usage`, and
@@ -59,6 +59,15 @@ function refuseUnsupported(policy: NetworkPolicy, network: Network): void {
   throw new EmberError("unsupported", `the ${network.name} network ${what}: it cannot hold '${rule.text}'`, {
     hint: `${ways}, or an installation with the user network ('ember init --network user'), which can`,
   });
+}
+
+/** Tells of secrets that the policy keeps from their hosts. */
+export function warnOfSecrets(
+  policy: NetworkPolicy,
+  secrets: readonly SecretSummary[],
+  notice: (line: string) => void,
+): void {
+  for (const warning of secretWarnings(policy, secrets)) notice(warning);
 }
 
 /** Throws `unsupported` when the network cannot put secrets into requests, `usage` for a VM without a network. */

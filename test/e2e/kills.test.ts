@@ -91,7 +91,7 @@ describe("vm create", () => {
 });
 
 describe("vm fork", () => {
-  for (const fault of faults({ kind: "vm.create", steps: createOperation().steps.slice(0, 4) })) {
+  for (const fault of faults({ kind: "vm.create", steps: createOperation().steps.slice(0, 5) })) {
     test(`killed at ${fault} leaves the source and nothing else`, async () => {
       await ember.ok(["vm", "create", "source", "--image", "busybox", "--no-start"]);
       await killAt(fault, ["vm", "fork", "source", "copy", "--no-start"]);
