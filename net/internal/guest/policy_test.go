@@ -59,7 +59,7 @@ func resolve(t *testing.T, machine *peer.Guest, vm *VM, name string) (code int, 
 	return answer.Rcode, addresses
 }
 
-func dial(t *testing.T, machine *peer.Guest, address netip.Addr, server net.Addr) (net.Conn, error) {
+func connectFrom(t *testing.T, machine *peer.Guest, address netip.Addr, server net.Addr) (net.Conn, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -120,7 +120,7 @@ func echoes(t *testing.T, conn net.Conn) error {
 func TestGuestReachesByTLSOnlyTheNamesThatItMay(t *testing.T) {
 	vm, machine := startWithPolicy(t, allowHost("good.example"))
 	server := tlsEcho(t)
-	if _, err := dial(t, machine, outside, server.Addr()); err == nil {
+	if _, err := connectFrom(t, machine, outside, server.Addr()); err == nil {
 		t.Error("connected to an address that was never answered")
 	}
 	if code, _ := resolve(t, machine, vm, "bad.example"); code != dns.RcodeRefused {
@@ -130,7 +130,7 @@ func TestGuestReachesByTLSOnlyTheNamesThatItMay(t *testing.T) {
 		t.Fatalf("%d, %q", code, got)
 	}
 	for name, want := range map[string]bool{"good.example": true, "bad.example": false, "cdn.good.example": false} {
-		conn, err := dial(t, machine, outside, server.Addr())
+		conn, err := connectFrom(t, machine, outside, server.Addr())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -159,7 +159,7 @@ func TestGuestsConnectionEndsWithThePolicyThatAllowedIt(t *testing.T) {
 	open := map[string]net.Conn{}
 	for _, name := range []string{"good.example", "bad.example"} {
 		resolve(t, machine, vm, name)
-		conn, err := dial(t, machine, outside, server.Addr())
+		conn, err := connectFrom(t, machine, outside, server.Addr())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -186,7 +186,7 @@ func TestGuestsConnectionEndsWithThePolicyThatAllowedIt(t *testing.T) {
 func TestDirectConnectionAndDatagramsEndWithThePolicyToo(t *testing.T) {
 	vm, machine := startWithPolicy(t, policy.Open())
 	listener := tlsEcho(t)
-	conn, err := dial(t, machine, outside, listener.Addr())
+	conn, err := connectFrom(t, machine, outside, listener.Addr())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +225,7 @@ func TestGuestIsToldTheRuleInHTTP(t *testing.T) {
 	defer server.Close()
 	resolve(t, machine, vm, "good.example")
 	resolve(t, machine, vm, "bad.example")
-	conn, err := dial(t, machine, outside, server.Listener.Addr())
+	conn, err := connectFrom(t, machine, outside, server.Listener.Addr())
 	if err != nil {
 		t.Fatal(err)
 	}

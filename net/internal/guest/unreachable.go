@@ -1,7 +1,6 @@
 package guest
 
 import (
-	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
@@ -35,10 +34,9 @@ func (vm *VM) undeliverable(id stack.TransportEndpointID, reason icmp.Reason) {
 // says that a port is closed; all else the gateway says.
 func (vm *VM) sendError(id stack.TransportEndpointID, transport byte, payload []byte, reason icmp.Reason) {
 	from := vm.addresses.Gateway
-	protocol := header.IPv4ProtocolNumber
 	var packet []byte
 	if id.LocalAddress.Len() == header.IPv6AddressSize {
-		from, protocol = vm.addresses.Gateway6, header.IPv6ProtocolNumber
+		from = vm.addresses.Gateway6
 		packet = make([]byte, header.IPv6MinimumSize, header.IPv6MinimumSize+len(payload))
 		header.IPv6(packet).Encode(&header.IPv6Fields{
 			PayloadLength: uint16(len(payload)), HopLimit: 63, SrcAddr: id.RemoteAddress, DstAddr: id.LocalAddress,
@@ -55,8 +53,5 @@ func (vm *VM) sendError(id stack.TransportEndpointID, transport byte, payload []
 	if reason == icmp.PortUnreachable {
 		from = fromStack(id.LocalAddress)
 	}
-	message := icmp.Error(from, append(packet, payload...), reason, 0)
-	if message != nil {
-		vm.endpoint.SendPayload(protocol, buffer.MakeWithData(message))
-	}
+	vm.sendPacket(icmp.Error(from, append(packet, payload...), reason, 0))
 }

@@ -12,6 +12,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 
+	"ember.dev/net/internal/dial"
 	"ember.dev/net/internal/guard"
 	"ember.dev/net/internal/inspect"
 	"ember.dev/net/internal/intercept"
@@ -26,6 +27,7 @@ import (
 type Dialer interface {
 	TCP(ctx context.Context, name string, destination netip.AddrPort) (net.Conn, error)
 	UDP(destination netip.AddrPort) (*net.UDPConn, error)
+	Ping(destination netip.Addr) (*dial.Pinger, error)
 }
 
 // Surroundings are what the VMs of an installation share.
@@ -56,6 +58,7 @@ type VM struct {
 	flows      *flows
 	exchanges  exchanges
 	arrivals   arrivals
+	pings      pings
 	connecting sync.Mutex
 	sequences  map[stack.TransportEndpointID]uint32
 	questions  atomic.Int64
@@ -99,6 +102,7 @@ func New(settings *Settings, around Surroundings, recorder *record.Recorder) (*V
 		flows:     newFlows(),
 		exchanges: exchanges{open: map[stack.TransportEndpointID]*datagrams{}},
 		arrivals:  arrivals{open: map[stack.TransportEndpointID]*arrival{}},
+		pings:     pings{open: map[pingID]*ping{}},
 		sequences: map[stack.TransportEndpointID]uint32{},
 		ctx:       ctx,
 		cancel:    cancel,

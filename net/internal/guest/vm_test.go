@@ -13,6 +13,7 @@ import (
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 
+	"ember.dev/net/internal/dial"
 	"ember.dev/net/internal/guard"
 	"ember.dev/net/internal/names"
 	"ember.dev/net/internal/peer"
@@ -35,6 +36,15 @@ func (loopbackDialer) TCP(ctx context.Context, _ string, to netip.AddrPort) (net
 func (loopbackDialer) UDP(to netip.AddrPort) (*net.UDPConn, error) {
 	return net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(inPlaceOf(to.Addr()), to.Port())))
 }
+
+func (loopbackDialer) Ping(to netip.Addr) (*dial.Pinger, error) {
+	return dial.New(anything{}, names.NewPool()).Ping(inPlaceOf(to))
+}
+
+// anything may be reached.
+type anything struct{}
+
+func (anything) Check(netip.Addr) error { return nil }
 
 func inPlaceOf(address netip.Addr) netip.Addr {
 	if address.Is6() {
