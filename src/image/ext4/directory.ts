@@ -3,6 +3,7 @@ import { type DirectoryEntry, entryBytes, writeEntry } from "./directory-entry.t
 import { directoryHash, type HashSeed } from "./directory-hash.ts";
 import { buildIndex, type Leaf } from "./directory-index.ts";
 import { blockBytes } from "./format.ts";
+import { takeBlock } from "./spare-blocks.ts";
 
 export interface DirectoryContent {
   /** In the order of the file. */
@@ -14,6 +15,8 @@ export interface DirectoryContent {
 /** The last 12 bytes of a block hold its checksum, dressed up as an entry without a name. */
 const tailBytes = 12;
 const usableBytes = blockBytes - tailBytes;
+/** "." and "..". */
+const dotsBytes = 2 * entryBytes(".");
 /** How full the blocks of an indexed directory are made: a little room saves splitting them at the first new name. */
 const leafFillBytes = Math.floor(usableBytes * 0.8);
 
@@ -31,7 +34,7 @@ export function buildDirectory(
     { name: ".", inode: self, type: "folder" },
     { name: "..", inode: parent, type: "folder" },
   ];
-  const total = [...dots, ...entries].reduce((sum, entry) => sum + entryBytes(entry.name), 0);
+  const total = entries.reduce((sum, entry) => sum + entryBytes(entry.name), dotsBytes);
   if (total <= usableBytes) {
     return { blocks: [encodeBlock([...dots, ...entries], options.seed)], indexed: false };
   }
@@ -72,7 +75,7 @@ function buildLeaves(
 }
 
 function encodeBlock(entries: readonly DirectoryEntry[], seed: number): Buffer {
-  const block = Buffer.alloc(blockBytes);
+  const block = takeBlock();
   let at = 0;
   entries.forEach((entry, index) => {
     const length = index === entries.length - 1 ? usableBytes - at : entryBytes(entry.name);

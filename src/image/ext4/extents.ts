@@ -19,14 +19,14 @@ export type PlaceBlock = (content: Buffer) => Promise<number>;
 
 /** Whether `inlineExtents` has room for them. */
 export function areInline(extents: readonly Extent[]): boolean {
-  const pointers = extents.reduce((sum, { length }) => sum + Math.ceil(length / maxExtentBlocks), 0);
+  let pointers = 0;
+  for (const { length } of extents) pointers += Math.ceil(length / maxExtentBlocks);
   return pointers <= rootEntries;
 }
 
-/** The 60 bytes in the inode, where `areInline`; in `root`, which must be zero. */
-export function inlineExtents(extents: readonly Extent[], root: Buffer): Buffer {
+/** Writes the 60 bytes in the inode, where `areInline`, into `root`, which must be zero. */
+export function inlineExtents(extents: readonly Extent[], root: Buffer): void {
   encode(root, splitLong(extents), rootEntries, 0);
-  return root;
 }
 
 /** One entry of any level: the first block of the file that it is about, and where that, or the next level, stands. */
@@ -46,7 +46,7 @@ export async function buildExtentTree(
   seed: number,
   place: PlaceBlock,
 ): Promise<ExtentTree> {
-  let level: Pointer[] = splitLong(extents);
+  let level: readonly Pointer[] = splitLong(extents);
   let depth = 0;
   let blocks = 0;
   while (level.length > rootEntries) {
@@ -67,7 +67,8 @@ export async function buildExtentTree(
   return { root, blocks };
 }
 
-function splitLong(extents: readonly Extent[]): Pointer[] {
+function splitLong(extents: readonly Extent[]): readonly Pointer[] {
+  if (extents.every(({ length }) => length <= maxExtentBlocks)) return extents; // nearly always
   const result: Pointer[] = [];
   for (const extent of extents) {
     for (let done = 0; done < extent.length; done += maxExtentBlocks) {

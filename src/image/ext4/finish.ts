@@ -1,10 +1,10 @@
-import { blockBytes, bodyBytes, firstFreeInode, journalInode, modeBits, resizeInode } from "./format.ts";
-import type { InodeRecord } from "./inode-record.ts";
+import { blockBytes, firstFreeInode, inodeFlags, journalInode, modeBits, resizeInode } from "./format.ts";
+import { type InodeRecord, newRecord } from "./inode-record.ts";
 import { encodeJournalSuperblock } from "./journal.ts";
 import { type Content, type Geometry, givenGeometry, placeTables, smallestGeometry } from "./layout.ts";
 import { InodeTableWriter, overheadBlocks, writeBitmaps, writeSuperblocks } from "./metadata.ts";
 import { ensureLostFound, numberInodes } from "./numbering.ts";
-import { extentBody, placeInode, recordInTable, standsInTable } from "./placement.ts";
+import { extentBody, type PlacedInodes, placeInode, recordFor, standsInTable } from "./placement.ts";
 import { buildResizeBlocks, encodeResizeBody, resizeInodeBytes } from "./resize-inode.ts";
 import type { FileTree, Inode } from "./tree.ts";
 import { extentsOf, type SealedVolume } from "./volume.ts";
@@ -36,7 +36,7 @@ export async function finishVolume(
 ): Promise<FinishedDisk> {
   const inodes = numberInodes(tree, ensureLostFound(tree, options.timestampSeconds));
   const lastInode = firstFreeInode + inodes.length - 3; // root and lost+found have numbers of their own
-  const records = await placeAll(volume, tree, inodes, options.signal);
+  const placed = await placeAll(volume, tree, inodes, options.signal);
   const resizeBlockAt = volume.allocator.allocateFreshRun(1);
   const geometry = decideGeometry(volume, lastInode, options);
   const journal = await writeJournal(volume, geometry, options.timestampSeconds);
@@ -46,10 +46,10 @@ export async function finishVolume(
   await table.add(await writeResizeInode(volume, geometry, resizeBlockAt, options.timestampSeconds));
   await table.add(journal);
   const folderCounts = new Array<number>(geometry.groups).fill(0);
-  const room = Buffer.alloc(bodyBytes); // one for all: the garbage of each inode's own would be most of the memory
+  const room = newRecord(); // one for all: the garbage of each inode's own would be most of the memory
   for (const inode of inodes) {
     options.signal?.throwIfAborted();
-    const waiting = table.add(records.get(inode) ?? recordInTable(inode, room.fill(0)));
+    const waiting = table.add(recordFor(inode, placed, room));
     if (waiting !== undefined) await waiting;
     if (inode.kind !== "folder") continue;
     const group = Math.floor((inode.number - 1) / geometry.inodesPerGroup);
@@ -83,14 +83,15 @@ async function placeAll(
   tree: FileTree,
   inodes: readonly Inode[],
   signal: AbortSignal | undefined,
-): Promise<Map<Inode, InodeRecord>> {
-  const records = new Map<Inode, InodeRecord>();
+): Promise<PlacedInodes> {
+  const placed: PlacedInodes = new Map();
   for (const inode of inodes) {
     if (standsInTable(inode)) continue;
     signal?.throwIfAborted();
-    records.set(inode, await placeInode(volume, tree, inode));
+    const waiting = placeInode(volume, tree, inode, placed);
+    if (waiting !== undefined) await waiting;
   }
-  return records;
+  return placed;
 }
 
 function decideGeometry(volume: SealedVolume, inodes: number, options: FinishOptions): Geometry {
@@ -123,7 +124,8 @@ async function writeJournal(volume: SealedVolume, geometry: Geometry, seconds: n
   const start = (runs[0]?.start ?? 0) * blockBytes;
   await volume.disk.write(start, encodeJournalSuperblock(geometry.journalBlocks), true);
   const sizeBytes = geometry.journalBlocks * blockBytes;
-  const { blocks, flags, bytes } = await extentBody(volume, journalInode, sizeBytes, extentsOf(runs));
+  const { blocks, bytes } = await extentBody(volume, journalInode, extentsOf(runs));
+  const flags = inodeFlags.extents;
   return { ...hiddenInode(journalInode, seconds), sizeBytes, blocks, flags, body: bytes };
 }
 

@@ -1,6 +1,6 @@
 import type { Moment } from "../tar/numbers.ts";
 import { crc32c, crc32cNumber } from "./crc32c.ts";
-import { inodeBytes } from "./format.ts";
+import { bodyBytes, inodeBytes } from "./format.ts";
 
 /** All that an inode of 256 bytes says. */
 export interface InodeRecord {
@@ -21,6 +21,19 @@ export interface InodeRecord {
   readonly xattrBlock: number;
   /** Extended attributes within the inode. */
   readonly inlineXattrs: Buffer | undefined;
+}
+
+/** A record that is filled in, perhaps for one inode after the other. */
+export type RecordRoom = { -readonly [Field in keyof InodeRecord]: InodeRecord[Field] };
+
+export function newRecord(): RecordRoom {
+  return {
+    ...{ number: 0, mode: 0, uid: 0, gid: 0, sizeBytes: 0, links: 0, blocks: 0, flags: 0 },
+    modified: { seconds: 0, nanoseconds: 0 },
+    body: Buffer.alloc(bodyBytes),
+    xattrBlock: 0,
+    inlineXattrs: undefined,
+  };
 }
 
 const sectorsPerBlock = 8;

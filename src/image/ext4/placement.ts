@@ -1,65 +1,20 @@
-import { EmberError } from "../../errors/ember-error.ts";
 import { toBytes } from "../tar/bytes.ts";
-import { free } from "../tar/free.ts";
-import { buildDirectory, type DirectoryContent, emptyDirectoryBlock } from "./directory.ts";
-import type { DirectoryEntry } from "./directory-entry.ts";
 import { areInline, buildExtentTree, inlineExtents } from "./extents.ts";
-import {
-  blockBytes,
-  bodyBytes,
-  fastSymlinkBytes,
-  inodeFlags,
-  lostFoundInode,
-  maxLinks,
-  modeBits,
-  rootInode,
-} from "./format.ts";
-import { encodeDevice, type InodeRecord, inodeSeed } from "./inode-record.ts";
+import { blockBytes, fastSymlinkBytes, inodeFlags, maxLinks, modeBits } from "./format.ts";
+import { encodeDevice, type InodeRecord, inodeSeed, newRecord, type RecordRoom } from "./inode-record.ts";
 import { pathOf } from "./numbering.ts";
-import type { Extent, FileTree, FolderInode, Inode, SymlinkInode } from "./tree.ts";
+import { type PlacedFolder, writeFolder } from "./placed-folder.ts";
+import type { Extent, FileTree, Inode, SymlinkInode } from "./tree.ts";
 import { placeBlock, placeBlocks, type SealedVolume } from "./volume.ts";
 import { packXattrs, sealXattrBlock, storedXattrs } from "./xattrs.ts";
 
-/** e2fsck can save what it finds without having to allocate blocks first. */
-const lostFoundBlocks = 4;
-
 /**
- * Writes all that an inode has outside of the inode table (names, a long target, extended attributes, the extent
- * tree), and returns what is to stand in the table. Throws `image-invalid` where ext4 cannot hold it.
+ * What is known of inodes once all of them that stands outside of the table is written. Of a plain folder, of which an image has
+ * ten thousands, that is little: the rest of its record is made when it is needed.
  */
-export async function placeInode(volume: SealedVolume, tree: FileTree, inode: Inode): Promise<InodeRecord> {
-  const body = await placeBody(volume, inode);
-  return recordOf(inode, body, await placeXattrs(volume, tree, inode));
-}
+export type PlacedInodes = Map<Inode, InodeRecord | PlacedFolder>;
 
-/**
- * The same for an inode of which `standsInTable` is true, which takes no waiting. It is in parts in `room`, which must be
- * zero, so that an image's many files leave little to be collected.
- */
-export function recordInTable(inode: Inode, room: Buffer): InodeRecord {
-  const { permissions } = inode.attributes;
-  return recordOf(inode, bodyInTable(inode, room), { permissions, inline: undefined, block: 0 });
-}
-
-function recordOf(inode: Inode, body: Body, xattrs: PlacedXattrs): InodeRecord {
-  const { kind, attributes } = inode;
-  return {
-    number: inode.number,
-    mode: modeBits[kind] | xattrs.permissions,
-    uid: attributes.uid,
-    gid: attributes.gid,
-    sizeBytes: body.sizeBytes,
-    links: linkCount(inode),
-    modified: attributes.modified,
-    blocks: body.blocks + (xattrs.block === 0 ? 0 : 1),
-    flags: body.flags,
-    body: body.bytes,
-    xattrBlock: xattrs.block,
-    inlineXattrs: xattrs.inline,
-  };
-}
-
-/** Whether `placeInode` would write nothing for this inode: then `recordInTable` will do. */
+/** Whether all of an inode stands in the inode table: then there is nothing to place. */
 export function standsInTable(inode: Inode): boolean {
   if (inode.attributes.xattrs.size > 0) return false;
   switch (inode.kind) {
@@ -68,119 +23,141 @@ export function standsInTable(inode: Inode): boolean {
     case "file":
       return areInline(inode.extents);
     case "symlink":
-      return inode.target.length < fastSymlinkBytes;
+      return isFast(inode);
     default:
       return true;
   }
 }
 
-interface Body {
-  readonly sizeBytes: number;
-  readonly blocks: number;
-  readonly flags: number;
-  readonly bytes: Buffer;
+const isFast = ({ target }: SymlinkInode): boolean => target.length < fastSymlinkBytes;
+
+/**
+ * Writes all that an inode has outside of the inode table (names, a long target, extended attributes, the extent
+ * tree), and notes in `placed` what is to stand in the table. A promise comes back only when there is something to wait for.
+ * Throws `image-invalid` where ext4 cannot hold it.
+ */
+export function placeInode(
+  volume: SealedVolume,
+  tree: FileTree,
+  inode: Inode,
+  placed: PlacedInodes,
+): Promise<void> | undefined {
+  if (inode.kind !== "folder") return placeRest(volume, tree, inode, { extents: [], indexed: false }, placed);
+  const { folder, waiting } = writeFolder(volume, inode);
+  if (waiting !== undefined) return waiting.then(() => placeRest(volume, tree, inode, folder, placed));
+  if (inode.attributes.xattrs.size > 0 || !areInline(folder.extents))
+    return placeRest(volume, tree, inode, folder, placed);
+  placed.set(inode, folder);
+  return undefined;
 }
 
-function bodyInTable(inode: Inode, room: Buffer): Body {
-  switch (inode.kind) {
-    case "file": {
-      const { sizeBytes, extents } = inode;
-      return {
-        sizeBytes,
-        blocks: blocksOf(extents),
-        flags: inodeFlags.extents,
-        bytes: inlineExtents(extents, room),
-      };
-    }
-    case "symlink": {
-      const target = toBytes(inode.target);
-      target.copy(room);
-      return { sizeBytes: target.length, blocks: 0, flags: 0, bytes: room };
-    }
-    case "folder":
-      throw new EmberError("internal", "a folder has blocks of its own");
-    default:
-      return { sizeBytes: 0, blocks: 0, flags: 0, bytes: encodeDevice(inode.major, inode.minor, room) };
+/** All but a folder's names. */
+async function placeRest(
+  volume: SealedVolume,
+  tree: FileTree,
+  inode: Inode,
+  folder: PlacedFolder,
+  placed: PlacedInodes,
+): Promise<void> {
+  const extents = await extentsFor(volume, inode, folder);
+  const record = newRecord();
+  fillRecord(record, inode, extents, folder.indexed);
+  if (!areInline(extents)) {
+    const { bytes, blocks } = await extentBody(volume, inode.number, extents);
+    record.body = bytes;
+    record.blocks = blocks;
   }
+  await placeXattrs(volume, tree, inode, record);
+  placed.set(inode, record);
 }
 
-async function placeBody(volume: SealedVolume, inode: Inode): Promise<Body> {
+async function extentsFor(
+  volume: SealedVolume,
+  inode: Inode,
+  folder: PlacedFolder,
+): Promise<readonly Extent[]> {
+  if (inode.kind === "file") return inode.extents;
+  if (inode.kind !== "symlink" || isFast(inode)) return folder.extents;
+  const block = Buffer.alloc(blockBytes);
+  toBytes(inode.target).copy(block);
+  return await placeBlocks(volume, [block]);
+}
+
+/** What stands in the table of an inode that was placed, or needs no placing; perhaps in `room`. */
+export function recordFor(inode: Inode, placed: PlacedInodes, room: RecordRoom): InodeRecord {
+  const found = placed.get(inode);
+  if (found !== undefined && !("extents" in found)) return found;
+  const extents = inode.kind === "file" ? inode.extents : (found?.extents ?? []);
+  fillRecord(room, inode, extents, found?.indexed ?? false);
+  return room;
+}
+
+/** All of a record but extended attributes, and extents that have no room in it. */
+function fillRecord(record: RecordRoom, inode: Inode, extents: readonly Extent[], indexed: boolean): void {
+  const { attributes } = inode;
+  record.number = inode.number;
+  record.mode = modeBits[inode.kind] | attributes.permissions;
+  record.uid = attributes.uid;
+  record.gid = attributes.gid;
+  record.links = linkCount(inode);
+  record.modified = attributes.modified;
+  record.blocks = blocksOf(extents);
+  record.sizeBytes = sizeOf(inode, record.blocks);
+  record.flags = indexed ? inodeFlags.index : 0;
+  record.body.fill(0);
+  if (inode.kind === "file" || extents.length > 0) {
+    record.flags |= inodeFlags.extents;
+    if (areInline(extents)) inlineExtents(extents, record.body);
+  } else if (inode.kind === "symlink") record.body.write(inode.target, "latin1");
+  else if (inode.kind !== "folder") encodeDevice(inode.major, inode.minor, record.body);
+}
+
+function sizeOf(inode: Inode, blocks: number): number {
   switch (inode.kind) {
     case "file":
-      return await extentBody(volume, inode.number, inode.sizeBytes, inode.extents);
+      return inode.sizeBytes;
     case "symlink":
-      return await placeSymlink(volume, inode);
-    case "folder": {
-      const { blocks, indexed } = folderContent(volume, inode);
-      const extents = await placeBlocks(volume, blocks);
-      blocks.forEach(free);
-      const body = await extentBody(volume, inode.number, blocks.length * blockBytes, extents);
-      return { ...body, flags: body.flags | (indexed ? inodeFlags.index : 0) };
-    }
+      return inode.target.length;
+    case "folder":
+      return blocks * blockBytes;
     default:
-      return bodyInTable(inode, Buffer.alloc(bodyBytes));
+      return 0;
   }
 }
 
-/** The body of an inode whose content lies in these extents. */
+function blocksOf(extents: readonly Extent[]): number {
+  let blocks = 0;
+  for (const { length } of extents) blocks += length;
+  return blocks;
+}
+
+/** The middle of the record of an inode with these extents, and how many blocks it uses with those of the extent tree. */
 export async function extentBody(
   volume: SealedVolume,
   number: number,
-  sizeBytes: number,
   extents: readonly Extent[],
-): Promise<Body> {
-  const blocks = blocksOf(extents);
-  const flags = inodeFlags.extents;
-  if (areInline(extents))
-    return { sizeBytes, blocks, flags, bytes: inlineExtents(extents, Buffer.alloc(bodyBytes)) };
+): Promise<{ readonly bytes: Buffer; readonly blocks: number }> {
   const seed = inodeSeed(volume.seed, number);
   const tree = await buildExtentTree(extents, seed, (content) => placeBlock(volume, content));
-  return { sizeBytes, blocks: blocks + tree.blocks, flags, bytes: tree.root };
+  return { bytes: tree.root, blocks: blocksOf(extents) + tree.blocks };
 }
 
-const blocksOf = (extents: readonly Extent[]): number =>
-  extents.reduce((sum, extent) => sum + extent.length, 0);
-
-async function placeSymlink(volume: SealedVolume, inode: SymlinkInode): Promise<Body> {
-  const target = toBytes(inode.target);
-  if (target.length < fastSymlinkBytes) return bodyInTable(inode, Buffer.alloc(bodyBytes));
-  const block = Buffer.alloc(blockBytes);
-  target.copy(block);
-  return await extentBody(volume, inode.number, target.length, await placeBlocks(volume, [block]));
-}
-
-function folderContent(volume: SealedVolume, folder: FolderInode): DirectoryContent {
-  const entries: DirectoryEntry[] = [];
-  for (const [name, { inode }] of folder.children)
-    entries.push({ name, inode: inode.number, type: inode.kind });
-  const seed = inodeSeed(volume.seed, folder.number);
-  const parent = folder.parent?.number ?? rootInode;
-  const content = buildDirectory(folder.number, parent, entries, { seed, hashSeed: volume.hashSeed });
-  if (folder.number !== lostFoundInode || content.indexed) return content;
-  const room = Array.from({ length: lostFoundBlocks - 1 }, () => emptyDirectoryBlock(seed));
-  return { blocks: [...content.blocks, ...room], indexed: false };
-}
-
-interface PlacedXattrs {
-  readonly permissions: number;
-  readonly inline: Buffer | undefined;
-  /** 0 for none. */
-  readonly block: number;
-}
-
-async function placeXattrs(volume: SealedVolume, tree: FileTree, inode: Inode): Promise<PlacedXattrs> {
-  if (inode.attributes.xattrs.size === 0) {
-    return { permissions: inode.attributes.permissions, inline: undefined, block: 0 };
-  }
+/** Writes what of the extended attributes has no room in the inode, and completes the record. */
+async function placeXattrs(
+  volume: SealedVolume,
+  tree: FileTree,
+  inode: Inode,
+  record: RecordRoom,
+): Promise<void> {
+  if (inode.attributes.xattrs.size === 0) return;
   const path = () => pathOf(tree, inode);
   const { stored, permissions } = storedXattrs(inode.attributes, inode.kind, path);
   const { inline, block } = packXattrs(stored, path);
-  if (block === undefined) return { permissions, inline, block: 0 };
-  return {
-    permissions,
-    inline,
-    block: await placeBlock(volume, block, (at) => sealXattrBlock(block, at, volume.seed)),
-  };
+  record.mode = modeBits[inode.kind] | permissions;
+  record.inlineXattrs = inline;
+  if (block === undefined) return;
+  record.xattrBlock = await placeBlock(volume, block, (at) => sealXattrBlock(block, at, volume.seed));
+  record.blocks += 1;
 }
 
 /** A folder's own two names and its subfolders' ".."; 1 stands for more than can be counted. */

@@ -33,16 +33,37 @@ export async function placeBlock(
 /** Writes blocks one behind the other where there is room. Returns their extents. */
 export async function placeBlocks(volume: Volume, blocks: readonly Buffer[]): Promise<Extent[]> {
   const runs = volume.allocator.allocate(blocks.length);
+  await writeBlocks(volume, runs, blocks);
+  return extentsOf(runs);
+}
+
+/** Writes blocks to these runs, which are as long as all of them. A promise comes back only when there is something to wait for. */
+export function writeBlocks(
+  volume: Volume,
+  runs: readonly Run[],
+  blocks: readonly Buffer[],
+): Promise<void> | undefined {
   let index = 0;
-  for (const run of runs) {
-    for (let at = run.start; at < run.start + run.length; at++, index++) {
-      const block = blocks[index];
-      if (block === undefined) continue;
-      const waiting = volume.disk.write(at * blockBytes, block, run.fresh);
-      if (waiting !== undefined) await waiting;
+  for (const { start, length, fresh } of runs) {
+    for (let at = start; at < start + length; at++) {
+      const block = blocks[index++];
+      const waiting = block === undefined ? undefined : volume.disk.write(at * blockBytes, block, fresh);
+      const written = index;
+      if (waiting !== undefined)
+        return waiting.then(() => writeBlocks(volume, without(runs, written), blocks.slice(written)));
     }
   }
-  return extentsOf(runs);
+  return undefined;
+}
+
+/** The runs less the first `count` of their blocks. */
+function without(runs: readonly Run[], count: number): Run[] {
+  let left = count;
+  return runs.flatMap((run) => {
+    const gone = Math.min(left, run.length);
+    left -= gone;
+    return gone === run.length ? [] : [{ ...run, start: run.start + gone, length: run.length - gone }];
+  });
 }
 
 /** The extents of a file without holes whose blocks these are. */
