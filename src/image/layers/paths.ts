@@ -5,6 +5,8 @@ import { invalidArchive } from "../tar/invalid.ts";
 
 /** As many as Linux follows on one path. */
 const maxSymlinks = 40;
+/** Enough for the folders that lie around the one that an archive is in. */
+const mostKnown = 256;
 /** Linux' own limit. */
 const maxPathBytes = 4096;
 
@@ -14,7 +16,14 @@ const maxPathBytes = 4096;
  */
 export function splitPath(path: ByteString): ByteString[] {
   if (path.length > maxPathBytes) throw invalidArchive(`${shown(path)} is longer than a path can be`);
-  const parts = path.split("/").filter((part) => part !== "" && part !== ".");
+  const parts = path.split("/");
+  if (parts.includes("") || parts.includes(".")) return checked(path, parts.filter(isStep));
+  return checked(path, parts);
+}
+
+const isStep = (part: ByteString): boolean => part !== "" && part !== ".";
+
+function checked(path: ByteString, parts: ByteString[]): ByteString[] {
   for (const part of parts) {
     if (part === "..") throw invalidArchive(`${shown(path)} leads upwards with '..'`);
     if (part.length > maxNameBytes)
@@ -36,7 +45,9 @@ export function checkSymlinkTarget(path: ByteString, target: ByteString): void {
 export class FolderFinder {
   readonly #tree: FileTree;
   readonly #seconds: number;
-  #last: { readonly path: string; readonly folder: FolderInode; readonly changes: number } | undefined;
+  /** Folders by path, as long as `changes` is the tree's. */
+  readonly #found = new Map<string, FolderInode>();
+  #changes = 0;
 
   /** `seconds`: the time of folders that nothing describes. */
   constructor(tree: FileTree, seconds: number) {
@@ -51,7 +62,7 @@ export class FolderFinder {
     if (known !== undefined) return known;
     const found = this.#walk(parts, layer);
     if (found === undefined) throw invalidArchive(`${shown(path)} is no folder, but something lies in it`);
-    this.#last = { path, folder: found, changes: this.#tree.pathChanges };
+    this.#remember(path, found);
     return found;
   }
 
@@ -66,12 +77,15 @@ export class FolderFinder {
     return name === undefined ? undefined : this.find(parts.slice(0, -1))?.children.get(name);
   }
 
-  /** Archives list a folder's files one after the other. */
+  /** Archives list the files of few folders one after the other. */
   #known(path: string): FolderInode | undefined {
-    const last = this.#last;
-    return last !== undefined && last.path === path && last.changes === this.#tree.pathChanges
-      ? last.folder
-      : undefined;
+    return this.#changes === this.#tree.pathChanges ? this.#found.get(path) : undefined;
+  }
+
+  #remember(path: string, folder: FolderInode): void {
+    if (this.#changes !== this.#tree.pathChanges || this.#found.size === mostKnown) this.#found.clear();
+    this.#changes = this.#tree.pathChanges;
+    this.#found.set(path, folder);
   }
 
   #walk(parts: readonly ByteString[], makeInLayer: number | undefined): FolderInode | undefined {
@@ -95,7 +109,7 @@ export class FolderFinder {
         if (++symlinks > maxSymlinks)
           throw invalidArchive(`${shown(parts.join("/"))} leads through too many symlinks`);
         if (inode.target.startsWith("/")) folder = this.#tree.root;
-        const target = inode.target.split("/").filter((step) => step !== "" && step !== ".");
+        const target = inode.target.split("/").filter(isStep);
         open.push(...target.toReversed());
       } else return undefined;
     }
