@@ -271,6 +271,26 @@ describe.skipIf(noCheck)("a disk", () => {
     expect(other.uuid).not.toBe((await write(join(scratch.path, "d"), items)).uuid);
   });
 
+  // Pinned: it must be these bytes on every platform and runtime. Who changes what is written changes this as well.
+  test("is the same, to the byte, wherever it is written", async () => {
+    using scratch = scratchFolder();
+    const names = Array.from(
+      { length: 500 },
+      (_, each): TarItem => ({ path: `many/${each}`, content: "x".repeat(each) }),
+    );
+    await write(join(scratch.path, "disk"), [
+      { path: "etc/Name", content: "upper" },
+      { path: "etc/name", content: "lower" },
+      { path: "etc/link", type: "2", link: "n".repeat(80) },
+      { path: "etc/again", type: "1", link: "etc/name" },
+      { path: "tagged", content: "y", xattrs: { "user.x": "y".repeat(300) } },
+      ...names,
+    ]);
+    expect(await digestOf(join(scratch.path, "disk"))).toBe(
+      "77b85bba2f6b2c174379197cc2797afebf4b4e9e6b67f9874ae9da88ca0e9a92",
+    );
+  });
+
   test("has by default 64 MiB free, spare inodes, and little that is really written", async () => {
     using scratch = scratchFolder();
     const target = join(scratch.path, "disk");

@@ -145,6 +145,44 @@ describe("limits", () => {
   });
 });
 
+describe("a layer without an end is refused", () => {
+  /** Blocks that go on for as long as somebody asks. */
+  const endless = (...first: readonly Buffer[]): LayerSource => {
+    function* blocks(): Generator<Buffer> {
+      yield* first;
+      for (;;) yield Buffer.alloc(64 * 1024);
+    }
+    return { open: async () => Readable.from(blocks(), { objectMode: false }) };
+  };
+  const limits = { maxBytes: 20 * mib, maxEntries: 1000 };
+
+  test("amid a file, and behind the archive's own end", async () => {
+    const file = headerOf({ path: "z" }, 2 ** 40);
+    for (const layer of [endless(file), endless(tarOf({ path: "whole" }))]) {
+      const error = await failureOf([layer], { limits });
+      expect(error).toMatchObject({ code: "image-invalid", message: expect.stringContaining("maxBytes") });
+    }
+  });
+
+  test("when its entries never end", async () => {
+    function* entries(): Generator<Buffer> {
+      for (let each = 0; ; each++) yield headerOf({ path: `f${each}` }, 0);
+    }
+    const source = { open: async () => Readable.from(entries(), { objectMode: false }) };
+    expect((await failureOf([source], { limits })).message).toContain("maxEntries");
+  });
+
+  test("when few kilobytes of zstd say that they are gigabytes of zeros", async () => {
+    // Each block of three bytes and one stands for 128 KiB of that byte: RFC 8878, section 3.1.1.2.2.
+    const block = Buffer.alloc(4);
+    block.writeUIntLE((131_072 << 3) | (1 << 1), 0, 3);
+    const frame = Buffer.concat([Buffer.of(0x28, 0xb5, 0x2f, 0xfd, 0, 0x38), ...Array(1000).fill(block)]);
+    const error = await failureOf([layerOf(frame), layerOf(frame)], { limits });
+    expect(error.message).toMatch(/^layer 1 of 2: /);
+    expect(error.code).toBe("image-invalid");
+  });
+});
+
 describe("what was promised of a layer", () => {
   const archive = tarOf({ path: "a", content: "hello" });
   const blob = gzipSync(archive);
