@@ -4,7 +4,7 @@ import { Workshop } from "./workshop.ts";
 // when it tells of a progress that begins with that.
 
 const [home = "", fault = "", command = "", argument = "", name = "", storageConf] = process.argv.slice(2);
-const die = (): void => process.kill(process.pid, "SIGKILL");
+const die = (): void => void process.kill(process.pid, "SIGKILL");
 const workshop = Workshop.again(home, {
   environment: { CONTAINERS_STORAGE_CONF: storageConf },
   onStep: (kind, step, phase) => {
