@@ -1,0 +1,189 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { CommandResult, TestInstallation } from "../support/ember.ts";
+import { skipUnless } from "../support/require.ts";
+import { hosts, World } from "../support/world.ts";
+
+// What real guests reach by name on the network without root: allowed and refused, recorded, learned; and secrets, which arrive
+// where they are to and are nowhere else. The internet is a network namespace.
+const skipped = skipUnless("netns", process.getuid?.() === 0, "network namespaces need root");
+const value = "s3cret-value-of-the-test";
+const small = ["--image", "client", "--memory", "256M"];
+let world: World;
+let ember: TestInstallation;
+let tokenFile: string;
+
+beforeAll(async () => {
+  if (skipped) return;
+  world = new World();
+  ember = await world.install("--network", "user");
+  tokenFile = join(world.places.work, "token");
+  writeFileSync(tokenFile, `${value}\n`, { mode: 0o600 });
+  const secret = ["--secret", `TOKEN=@${tokenFile}`, "--secret-host", "api.example"];
+  await ember.ok(["vm", "create", "bot", ...small, "--allow-host", "api.example", ...secret]);
+}, 300_000);
+
+afterAll(async () => {
+  await ember?.[Symbol.asyncDispose]();
+  world?.[Symbol.dispose]();
+});
+
+/** Asks from inside a guest; `headers` are words of a shell there. */
+function get(vm: string, url: string, headers = ""): Promise<CommandResult> {
+  return ember.run(["exec", vm, "--", "sh", "-c", `exec world get ${url} ${headers}`]);
+}
+
+interface Audit {
+  readonly flows: readonly { readonly name: string; readonly verdict: string; readonly rule: string }[];
+}
+
+describe.skipIf(skipped)("a policy with names", () => {
+  test("lets the VM reach the host that it names, over TLS and HTTP, and nobody else", async () => {
+    expect((await get("bot", "https://api.example/")).stdout).toBe("200 host=api.example tls=true token=\n");
+    expect((await get("bot", "http://api.example/")).stdout).toContain("200 host=api.example tls=false");
+    for (const url of [
+      "https://other.example/",
+      "http://other.example/",
+      `http://${hosts["other.example"]}/`,
+    ]) {
+      const { status, stdout } = await get("bot", url);
+      expect({ url, ok: status === 0 && stdout.startsWith("200") }).toEqual({ url, ok: false });
+    }
+  }, 120_000);
+
+  test("names the rule, or that there is none, in the answer to HTTP for another host of an allowed address", async () => {
+    const { stdout } = await get("bot", "http://api.example/", "Host:www.api.example");
+    expect(stdout).not.toContain("200 host=www.api.example");
+  }, 60_000);
+
+  test("changes while the VM runs", async () => {
+    await ember.ok([
+      "vm",
+      "update",
+      "bot",
+      "--allow-host",
+      "api.example",
+      "--allow-host",
+      "other.example:443",
+    ]);
+    expect((await get("bot", "https://other.example/")).stdout).toContain("200 host=other.example tls=true");
+    await ember.ok(["vm", "update", "bot", "--allow-host", "api.example"]);
+    expect((await get("bot", "https://other.example/")).status).not.toBe(0);
+  }, 120_000);
+});
+
+describe.skipIf(skipped)("what a VM reached", () => {
+  test("is recorded with name and verdict, also when it is stopped, and counted", async () => {
+    await get("bot", "https://api.example/");
+    await get("bot", "https://other.example/");
+    const { flows } = (await ember.json(["net", "audit", "bot"])) as Audit;
+    expect(flows).toContainEqual(
+      expect.objectContaining({
+        name: "api.example",
+        verdict: "allowed",
+        rule: "--allow-host api.example",
+        port: 443,
+      }),
+    );
+    expect(flows).toContainEqual(expect.objectContaining({ name: "other.example", verdict: "refused" }));
+    expect(await ember.json(["net", "status"])).toMatchObject({
+      driver: "user",
+      vms: [{ name: "bot", linked: true }],
+    });
+    await ember.ok(["vm", "stop", "bot", "--timeout", "10s"]);
+    const stopped = (await ember.json(["net", "audit", "bot"])) as Audit;
+    expect(stopped.flows).toContainEqual(
+      expect.objectContaining({ name: "api.example", verdict: "allowed" }),
+    );
+    await ember.ok(["vm", "start", "bot"]);
+  }, 180_000);
+
+  test("is a policy that allows just that, once learned", async () => {
+    await ember.ok(["vm", "create", "free", ...small]);
+    await get("free", "https://api.example/");
+    const { flags } = (await ember.json(["net", "audit", "free", "--learn"])) as { flags: string[] };
+    expect(flags).toEqual(["--allow-host api.example:443"]);
+    await ember.ok(["vm", "update", "free", ...flags.flatMap((flag) => flag.split(" "))]);
+    expect((await get("free", "https://api.example/")).stdout).toContain("200");
+    expect((await get("free", "https://other.example/")).status).not.toBe(0);
+    expect((await get("free", "http://api.example/")).stdout).not.toContain("200 host");
+    await ember.ok(["vm", "delete", "--force", "free"]);
+  }, 180_000);
+});
+
+describe.skipIf(skipped)("a secret", () => {
+  test("arrives at its host over TLS, while the guest has a placeholder", async () => {
+    const { stdout } = await get("bot", "https://api.example/", '"X-Token:Bearer $TOKEN"');
+    expect(stdout).toBe(`200 host=api.example tls=true token=Bearer ${value}\n`);
+    const environment = await ember.ok(["exec", "bot", "--", "env"]);
+    expect(environment).toMatch(/^TOKEN=ember-placeholder-[0-9a-f]{32}$/m);
+    expect(environment).not.toContain(value);
+  }, 60_000);
+
+  test("goes neither over plain HTTP nor to another host", async () => {
+    await ember.ok(["vm", "update", "bot", "--allow-host", "api.example", "--allow-host", "other.example"]);
+    for (const url of ["http://api.example/", "https://other.example/"]) {
+      const { stdout } = await get("bot", url, '"X-Token:$TOKEN"');
+      expect(stdout).toContain("token=ember-placeholder-");
+      expect(stdout).not.toContain(value);
+    }
+    await ember.ok(["vm", "update", "bot", "--allow-host", "api.example"]);
+  }, 120_000);
+
+  test("is in no argument, environment, log, database or file that others can read", () => {
+    const files = filesBelow(ember.stateDir);
+    const holding = files.filter((path) => readFileSync(path).includes(value));
+    expect(holding.map((path) => path.slice(path.lastIndexOf("/") + 1))).toEqual(["secrets.json"]);
+    for (const path of holding) expect(statSync(path).mode & 0o077).toBe(0);
+    for (const pid of readdirSync("/proc").filter(
+      (name) => /^\d+$/.test(name) && Number(name) !== process.pid,
+    )) {
+      for (const part of ["cmdline", "environ"])
+        expect(readOrNothing(`/proc/${pid}/${part}`)).not.toContain(value);
+    }
+  });
+
+  test("is shown by name and host, goes with a fork, and changes for a VM that runs", async () => {
+    const shown = await ember.ok(["vm", "inspect", "bot", "--format", "json"]);
+    expect(JSON.parse(shown)).toMatchObject({ secrets: [{ name: "TOKEN", hosts: ["api.example"] }] });
+    expect(shown).not.toContain(value);
+    writeFileSync(tokenFile, "another-value");
+    await ember.ok([
+      "vm",
+      "update",
+      "bot",
+      "--secret",
+      `TOKEN=@${tokenFile}`,
+      "--secret-host",
+      "api.example",
+    ]);
+    const changed = await get("bot", "https://api.example/", '"X-Token:$TOKEN"');
+    expect(changed.stdout).toContain("token=another-value");
+    await ember.ok(["vm", "stop", "bot", "--timeout", "10s"]);
+    await ember.ok(["vm", "fork", "bot", "copy"]);
+    const forked = await get("copy", "https://api.example/", '"X-Token:$TOKEN"');
+    expect(forked.stdout).toContain("token=another-value");
+    await ember.ok(["vm", "delete", "--force", "copy"]);
+    await ember.ok(["vm", "update", "bot", "--no-secrets"]);
+    expect(await ember.json(["vm", "inspect", "bot"])).toMatchObject({ secrets: [] });
+    expect(filesBelow(ember.stateDir).filter((path) => path.includes("secrets.json"))).toEqual([]);
+  }, 240_000);
+});
+
+/** Regular files, disks included. */
+function filesBelow(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return filesBelow(path);
+    return entry.isFile() ? [path] : [];
+  });
+}
+
+function readOrNothing(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return ""; // gone meanwhile
+  }
+}
