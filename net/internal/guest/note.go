@@ -19,7 +19,7 @@ func (vm *VM) admit(protocol string, destination netip.AddrPort) policy.Decision
 		vm.note(protocol, destination, decision)
 		return decision
 	}
-	decision := vm.engine.Admit(protocol, destination)
+	decision := vm.withoutQUIC(vm.engine.Admit(protocol, destination), protocol, destination)
 	if decision.Verdict == policy.Refuse {
 		vm.note(protocol, destination, decision)
 	}

@@ -2,7 +2,6 @@ package guest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -162,22 +161,6 @@ func (vm *VM) setConnected(connected bool) {
 
 // SetPolicy replaces the policy; flows that it does not allow end.
 func (vm *VM) SetPolicy(p policy.Policy) { vm.engine.Replace(p) }
-
-// SetSecrets replaces what is put in place on the way to some hosts; authority is nil for a VM without secrets.
-func (vm *VM) SetSecrets(authority *intercept.Authority, secrets []intercept.Secret) error {
-	if len(secrets) == 0 {
-		vm.intercept.Store(nil)
-		return nil
-	}
-	if authority == nil {
-		return errors.New("secrets need an authority")
-	}
-	interceptor, err := intercept.New(*authority, secrets)
-	if err == nil {
-		vm.intercept.Store(interceptor)
-	}
-	return err
-}
 
 // inspection is what inspect needs of the VM.
 func (vm *VM) inspection() *inspect.VM {

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Interceptor serves the connections of one VM to the hosts that its secrets are for. It never changes; for other
@@ -24,6 +25,9 @@ type Interceptor struct {
 	roots   *x509.CertPool // nil: the system's
 	ended   context.Context
 	end     context.CancelFunc
+
+	mu      sync.Mutex // for adding to serving, which must not begin once it is waited for
+	serving sync.WaitGroup
 }
 
 // New makes the interceptor of a VM.
@@ -52,8 +56,25 @@ func New(authority Authority, secrets []Secret) (*Interceptor, error) {
 	return &Interceptor{secrets: secrets, mint: mint, ended: ended, end: end}, nil
 }
 
-// Close ends all connections that are being served, and those that still come: their secrets hold no longer.
-func (i *Interceptor) Close() { i.end() }
+// Close ends all connections that are being served, and those that still come: their secrets hold no longer. Nothing
+// goes to a host any more when it has returned.
+func (i *Interceptor) Close() {
+	i.mu.Lock()
+	i.end()
+	i.mu.Unlock()
+	i.serving.Wait()
+}
+
+// begin says whether a connection may still be served; then serving has been added to.
+func (i *Interceptor) begin() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.ended.Err() != nil {
+		return false
+	}
+	i.serving.Add(1)
+	return true
+}
 
 // Same says whether another interceptor would do exactly what this one does.
 func (i *Interceptor) Same(other *Interceptor) bool {

@@ -18,6 +18,11 @@ const handshakeLimit = 60 * time.Second
 func (i *Interceptor) Serve(ctx context.Context, guest net.Conn, name string, dial func(ctx context.Context) (net.Conn, error)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if !i.begin() {
+		_ = guest.Close() // it may have closed it first
+		return context.Canceled
+	}
+	defer i.serving.Done()
 	closed := context.AfterFunc(i.ended, cancel)
 	defer closed()
 	closeGuest := context.AfterFunc(ctx, func() { _ = guest.Close() })
