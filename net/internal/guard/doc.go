@@ -4,8 +4,11 @@
 package guard
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
+
+	"ember.dev/net/internal/policy"
 )
 
 // Refusal says which part of the contract an address offends.
@@ -15,3 +18,16 @@ type Refusal struct {
 }
 
 func (r *Refusal) Error() string { return fmt.Sprintf("%s is %s", r.Address, r.Reason) }
+
+// rule stands for the contract in what people read.
+const rule = "the network contract"
+
+// Decision is the refusal that an error of Check, or of a dialler that asks it, amounts to.
+func Decision(err error) policy.Decision {
+	decision := policy.Decision{Verdict: policy.Refuse, Rule: rule, Reason: err.Error()}
+	var refusal *Refusal
+	if errors.As(err, &refusal) {
+		decision.Reason = refusal.Reason
+	}
+	return decision
+}

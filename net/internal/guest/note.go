@@ -1,7 +1,6 @@
 package guest
 
 import (
-	"errors"
 	"net/netip"
 
 	"ember.dev/net/internal/guard"
@@ -9,28 +8,16 @@ import (
 	"ember.dev/net/internal/record"
 )
 
-// contractRule stands for the contract in what people read.
-const contractRule = "the network contract"
-
 // admit asks the contract and the policy about a flow, and notes a refusal.
 func (vm *VM) admit(protocol string, destination netip.AddrPort) policy.Decision {
 	if err := vm.guard.Check(destination.Addr()); err != nil {
-		decision := refusedByContract(err)
+		decision := guard.Decision(err)
 		vm.note(protocol, destination, decision)
 		return decision
 	}
 	decision := vm.withoutQUIC(vm.engine.Admit(protocol, destination), protocol, destination)
 	if decision.Verdict == policy.Refuse {
 		vm.note(protocol, destination, decision)
-	}
-	return decision
-}
-
-func refusedByContract(err error) policy.Decision {
-	decision := policy.Decision{Verdict: policy.Refuse, Rule: contractRule, Reason: err.Error()}
-	var refusal *guard.Refusal
-	if errors.As(err, &refusal) {
-		decision.Reason = refusal.Reason
 	}
 	return decision
 }

@@ -104,7 +104,7 @@ func (vm *VM) refuse(request *tcp.ForwarderRequest, destination netip.AddrPort, 
 	id := request.ID()
 	switch {
 	case errors.As(err, &refusal):
-		vm.note("tcp", destination, refusedByContract(err))
+		vm.note("tcp", destination, guard.Decision(err))
 		request.Complete(true)
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.EHOSTDOWN):
 		vm.unreachable(id, icmp.HostUnreachable)

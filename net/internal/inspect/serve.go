@@ -70,6 +70,15 @@ func Serve(ctx context.Context, guest GuestConn, destination netip.AddrPort, vm 
 	}
 }
 
+// Pass relays a connection that the policy allows by its address, and looks at none of it, until it has ended.
+func Pass(ctx context.Context, guest GuestConn, destination netip.AddrPort, vm *VM) {
+	c := &connection{ctx: ctx, guest: &stream{Conn: guest}, destination: destination, vm: vm}
+	stop := context.AfterFunc(ctx, c.abort)
+	defer stop()
+	defer c.finish()
+	c.serveOther(0)
+}
+
 // firstWords reads until it is clear what the client speaks. Where the answers allow the connection, a client that says
 // nothing, or not all of a line, gets to hear the server meanwhile; sent is how much of the held bytes the server has.
 func (c *connection) firstWords(first policy.Decision) (spoken kind, sent int, ok bool) {

@@ -1,0 +1,194 @@
+package redirect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+
+	"ember.dev/net/internal/guard"
+	"ember.dev/net/internal/inspect"
+	"ember.dev/net/internal/names"
+	"ember.dev/net/internal/policy"
+	"ember.dev/net/internal/record"
+)
+
+// maxConnections of a VM at a time, as for VMs whose packets ember-net carries; more are reset.
+const maxConnections = 8192
+
+// Settings say where a VM's connections are redirected to.
+type Settings struct {
+	// Device is the host's end of the VM's cable. What comes in elsewhere is not heard.
+	Device string
+	// Address is the host's, on the device.
+	Address netip.Addr
+	// Guest is the only address that connections may come from.
+	Guest netip.Addr
+	// TCPPort and DNSPort at the address; 0 is any that is free: see Ports.
+	TCPPort, DNSPort uint16
+}
+
+// Surroundings are what the VMs of an installation share.
+type Surroundings struct {
+	Guard    *guard.Guard
+	Dial     func(ctx context.Context, name string, destination netip.AddrPort) (net.Conn, error)
+	Resolver *names.Resolver
+}
+
+// VM is one VM's sockets.
+type VM struct {
+	settings  Settings
+	around    Surroundings
+	engine    *policy.Engine
+	recorder  inspect.Recorder
+	intercept atomic.Pointer[inspect.Interceptor]
+
+	connections, questions atomic.Int64
+	overLimit              atomic.Uint64
+
+	tcp, dnsTCP *net.TCPListener
+	dnsUDP      *net.UDPConn
+	ctx         context.Context
+	cancel      context.CancelFunc
+	serving     sync.WaitGroup
+}
+
+// New listens. When any socket cannot be had, none is left open. Only Linux redirects: elsewhere errors.ErrUnsupported.
+func New(settings Settings, around Surroundings, p policy.Policy, recorder inspect.Recorder) (*VM, error) {
+	vm := &VM{settings: settings, around: around, engine: policy.New(p), recorder: recorder}
+	vm.ctx, vm.cancel = context.WithCancel(context.Background())
+	if err := vm.listen(); err != nil {
+		vm.Close()
+		return nil, fmt.Errorf("listen on %s: %w", settings.Device, err)
+	}
+	vm.serving.Go(func() { vm.accept(vm.tcp, vm.serve) })
+	vm.serving.Go(func() { vm.accept(vm.dnsTCP, vm.serveDNS) })
+	vm.serving.Go(vm.answerDatagrams)
+	return vm, nil
+}
+
+func (vm *VM) listen() (err error) {
+	at := func(port uint16) netip.AddrPort { return netip.AddrPortFrom(vm.settings.Address, port) }
+	if vm.tcp, err = listenTCP(vm.ctx, vm.settings.Device, at(vm.settings.TCPPort)); err != nil {
+		return err
+	}
+	if vm.dnsTCP, err = listenTCP(vm.ctx, vm.settings.Device, at(vm.settings.DNSPort)); err != nil {
+		return err
+	}
+	_, dns := vm.Ports() // one port for both protocols, so that the firewall has one rule
+	vm.dnsUDP, err = listenUDP(vm.ctx, vm.settings.Device, at(dns))
+	return err
+}
+
+// Ports are where the firewall is to redirect TCP, and questions by UDP and TCP, to.
+func (vm *VM) Ports() (tcp, dns uint16) {
+	port := func(listener *net.TCPListener) uint16 { return uint16(listener.Addr().(*net.TCPAddr).Port) }
+	return port(vm.tcp), port(vm.dnsTCP)
+}
+
+// SetPolicy replaces the policy; connections that it does not allow end.
+func (vm *VM) SetPolicy(p policy.Policy) { vm.engine.Replace(p) }
+
+// SetIntercept takes over who puts secrets in place; nil for nobody.
+func (vm *VM) SetIntercept(interceptor inspect.Interceptor) {
+	if interceptor == nil {
+		vm.intercept.Store(nil)
+		return
+	}
+	vm.intercept.Store(&interceptor)
+}
+
+// Connections is how many there are; OverLimit how many were reset because there were too many, with questions lost so.
+func (vm *VM) Connections() int64 { return vm.connections.Load() }
+
+// OverLimit counts connections that were reset, and questions that were lost, because there were too many at a time.
+func (vm *VM) OverLimit() uint64 { return vm.overLimit.Load() }
+
+// Close ends all connections and leaves no socket.
+func (vm *VM) Close() {
+	vm.cancel()
+	for _, listener := range []*net.TCPListener{vm.tcp, vm.dnsTCP} {
+		if listener != nil {
+			_ = listener.Close() // it cannot be open any more
+		}
+	}
+	if vm.dnsUDP != nil {
+		_ = vm.dnsUDP.Close()
+	}
+	vm.serving.Wait()
+}
+
+// accept serves what comes from the guest's own address, until the listener is closed.
+func (vm *VM) accept(listener *net.TCPListener, serve func(socket)) {
+	for {
+		conn, err := listener.AcceptTCP()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			continue // the connection has failed, not the listener
+		}
+		guest := socket{conn}
+		if conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap() != vm.settings.Guest || vm.connections.Load() >= maxConnections {
+			vm.overLimit.Add(1)
+			guest.Reset()
+			continue
+		}
+		vm.connections.Add(1)
+		vm.serving.Go(func() {
+			defer vm.connections.Add(-1)
+			defer guest.Close()
+			serve(guest)
+		})
+	}
+}
+
+func (vm *VM) serve(guest socket) {
+	destination, err := originalDestination(guest.TCPConn)
+	if err != nil {
+		guest.Reset()
+		return
+	}
+	if err := vm.around.Guard.Check(destination.Addr()); err != nil {
+		refusal := guard.Decision(err)
+		if known := vm.engine.NamesOf(destination.Addr()); len(known) > 0 {
+			refusal.Name = known[0]
+		}
+		vm.refuse(guest, destination, refusal)
+		return
+	}
+	view := vm.inspection()
+	switch decision := vm.engine.Admit(policy.TCP, destination); {
+	case decision.Verdict == policy.Refuse:
+		vm.refuse(guest, destination, decision)
+	case decision.Verdict == policy.Inspect || view.Interests(destination):
+		inspect.Serve(vm.ctx, guest, destination, view)
+	default:
+		inspect.Pass(vm.ctx, guest, destination, view)
+	}
+}
+
+func (vm *VM) refuse(guest socket, destination netip.AddrPort, decision policy.Decision) {
+	vm.recorder.Note(record.FlowOf(policy.TCP, policy.Answer, decision, destination.Addr().String(), destination.Port()))
+	guest.Reset()
+}
+
+func (vm *VM) inspection() *inspect.VM {
+	view := &inspect.VM{Engine: vm.engine, Dial: vm.around.Dial, Record: vm.recorder}
+	if interceptor := vm.intercept.Load(); interceptor != nil {
+		view.Intercept = *interceptor
+	}
+	return view
+}
+
+// socket is a guest's connection, from this end of it.
+type socket struct{ *net.TCPConn }
+
+// Reset ends the connection with an RST.
+func (s socket) Reset() {
+	_ = s.SetLinger(0) // it only says how the close below looks
+	_ = s.Close()
+}
