@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cloudImage, missingForCloudImage } from "../support/cloud-image/cloud-image.ts";
 import { runCommand, TestInstallation } from "../support/ember.ts";
+import { busyboxImages } from "../support/images.ts";
+import { writeLayout } from "../support/layouts.ts";
 import { skipUnless } from "../support/require.ts";
 
 // A cloud image as Debian publishes them, from its file to a VM that its own cloud-init set up, and a fork of that.
@@ -59,7 +61,7 @@ const exec = (name: string, ...command: string[]): Promise<string> =>
 async function settled(name: string): Promise<void> {
   const wait =
     "until systemctl is-system-running 2>/dev/null | grep -Eq 'running|degraded'; do sleep 0.5; done";
-  await ember.ok(["exec", name, "--timeout", "400s", "--", "sh", "-c", wait], { timeoutMs: 500_000 });
+  await ember.ok(["exec", name, "--timeout", "900s", "--", "sh", "-c", wait], { timeoutMs: 1_000_000 });
 }
 
 async function hostKeyOf(name: string): Promise<string> {
@@ -115,6 +117,19 @@ describe.skipIf(skip)("a VM from a cloud image", () => {
     expect(result).toMatchObject({ status: 0, stdout: "debian\nroot\n" });
     expect(await ember.ok(["exec", "web", "--user", "debian", "--", "id", "-un"])).toBe("debian");
   }, 120_000);
+
+  test("is told when nothing in its image reads its user-data", async () => {
+    const layout = join(work, "layout");
+    writeLayout(layout, busyboxImages["plain"]?.() ?? { layers: [] });
+    await ember.ok(["image", "import", layout, "--name", "plain"]);
+    const args = ["--image", "plain", "--memory", "128M", "--user-data", join(work, "user-data")];
+    const { status, stderr } = await ember.run(["vm", "create", "plain", ...args], { timeoutMs: 300_000 });
+    expect({ status, stderr }).toMatchObject({
+      status: 0,
+      stderr: expect.stringContaining("has no cloud-init"),
+    });
+    await ember.ok(["vm", "delete", "plain", "--force"]);
+  }, 400_000);
 
   test("has nothing of this on its disk: another VM from it starts as anew", async () => {
     const hostKey = await hostKeyOf("web");
