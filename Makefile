@@ -5,7 +5,7 @@ SHELL := /bin/bash
 BUN := $(CURDIR)/scripts/bun
 export EMBER_BUILD_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ember-build
 
-.PHONY: fuzz test-kernel-build sbom deb vz vsock-device test-kvm test-vz docs help setup guest build build-all build-lib demo test test-quick lint format bench clean
+.PHONY: fuzz test-kernel-build sbom deb vz vsock-device test-kvm test-vz docs help setup guest net net-all build build-all build-lib demo test test-quick lint format bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -25,16 +25,22 @@ node_modules/.package-lock.json: package.json package-lock.json
 guest: setup ## Build the guest binary for both architectures
 	@$(MAKE) --no-print-directory -s -C guest build
 
-build: guest ## Build this host's executable: dist/ember
+net: setup ## Build the user network's process for this host
+	@$(MAKE) --no-print-directory -s -C net host
+
+net-all: setup ## Build it for all four systems
+	@$(MAKE) --no-print-directory -s -C net build
+
+build: guest net ## Build this host's executable: dist/ember
 	@$(BUN) scripts/build.ts host
 
-build-all: guest ## Build all four executables: dist/ember-{linux,darwin}-{x64,arm64}
+build-all: guest net-all ## Build all four executables: dist/ember-{linux,darwin}-{x64,arm64}
 	@$(BUN) scripts/build.ts all
 
-build-lib: guest ## Build the npm package: dist/npm
+build-lib: guest net-all ## Build the npm package: dist/npm
 	@$(BUN) scripts/build-lib.ts
 
-sbom: guest ## List what is compiled in: dist/ember.cdx.json (CycloneDX)
+sbom: guest net-all ## List what is compiled in: dist/ember.cdx.json (CycloneDX)
 	@$(BUN) scripts/sbom.ts
 
 deb: build-all sbom ## Build the Debian packages: dist/ember_VERSION_{amd64,arm64}.deb
@@ -55,7 +61,7 @@ test-vz: build vz ## Run the tests of macOS's drivers and of ember-vz (on Linux:
 	$(BUN) scripts/build.ts macos-test
 	EMBER_REQUIRE=vz,apfs test/macos/run $(BUN) test --conditions=darwin --timeout=600000 ./test/macos
 
-test-quick: guest vsock-device ## Run the checks and the tests that boot no guest
+test-quick: guest net vsock-device ## Run the checks and the tests that boot no guest
 	@$(BUN) scripts/test.ts --quick
 
 test-kernel-build: build ## Build a kernel from the distribution's source, boot it and try containers' needs (EMBER_JOBS=N; a quarter of an hour)

@@ -1,4 +1,4 @@
-// Makes the npm package in dist/npm: JavaScript and types for Bun and Node, and the guest binaries.
+// Makes the npm package in dist/npm: JavaScript and types for Bun and Node, the guest binaries and ember-net.
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -20,5 +20,6 @@ const manifest: Record<string, unknown> = JSON.parse(readFileSync(join(root, "pa
 const { private: _private, devDependencies: _dev, scripts: _scripts, ...published } = manifest;
 const text = JSON.stringify(published, null, 2).replaceAll("./src/", "./lib/").replaceAll('.ts"', '.js"');
 writeFileSync(join(target, "package.json"), `${text}\n`);
-cpSync(join(root, "dist", "guest"), join(target, "dist", "guest"), { recursive: true });
+for (const folder of ["guest", "net"])
+  cpSync(join(root, "dist", folder), join(target, "dist", folder), { recursive: true });
 for (const file of ["README.md", "LICENSE"]) cpSync(join(root, file), join(target, file));

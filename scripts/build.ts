@@ -22,7 +22,7 @@ const all: readonly Target[] = [
 ];
 
 /**
- * Each executable is built with its own conditions, so that it holds its own platform's drivers and guest binary only:
+ * Each executable is built with its own conditions, so that it holds its own platform's drivers, network process and guest binary only:
  * those of `drivers`, the system's own unless said otherwise.
  */
 function build(target: Target, outfile: string, drivers: Target["os"] = target.os): void {
@@ -41,7 +41,9 @@ function build(target: Target, outfile: string, drivers: Target["os"] = target.o
       "--no-compile-autoload-dotenv",
       "--no-compile-autoload-bunfig",
       `--target=bun-${target.os}-${target.cpu}`,
-      ...["compiled", drivers, guest].map((condition) => `--conditions=${condition}`),
+      ...["compiled", drivers, guest, `net-${netName(target)}`].map(
+        (condition) => `--conditions=${condition}`,
+      ),
       // Optional native parts of ssh2, which it does without.
       "--external=cpu-features",
       "--external=*.node",
@@ -59,18 +61,22 @@ function build(target: Target, outfile: string, drivers: Target["os"] = target.o
   );
 }
 
-/** The executable takes the guest binary's digest along, so that a start need not read it all. */
-function writeDigest(cpu: Target["cpu"]): void {
-  const path = join(dist, "guest", `ember-guest-${cpu === "x64" ? "amd64" : "arm64"}`);
+/** The executable takes the digests of the binaries in it along, so that a start need not read them all. */
+function writeDigest(path: string): void {
   const digest = createHash("sha256").update(readFileSync(path)).digest("hex");
   const digestPath = `${path}.sha256`;
   if (!existsSync(digestPath) || readFileSync(digestPath, "utf8") !== digest)
     writeFileSync(digestPath, digest);
 }
 
+/** The user network's process, named as Go names systems and processors. */
+function netName({ os, cpu }: Target): string {
+  return `${os}-${cpu === "x64" ? "amd64" : "arm64"}`;
+}
+
 /** Newest change of anything that goes into an executable. */
 function newestInput(): number {
-  const files = ["src", "dist/guest"].flatMap((folder) =>
+  const files = ["src", "dist/guest", "dist/net"].flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((name) =>
       join(root, folder, name),
     ),
@@ -88,11 +94,13 @@ function buildIfOlder(target: Target, outfile: string, drivers: Target["os"] = t
 }
 
 mkdirSync(dist, { recursive: true });
-for (const cpu of ["x64", "arm64"] as const) writeDigest(cpu);
 const host: Target = {
   os: platform() === "darwin" ? "darwin" : "linux",
   cpu: arch() === "arm64" ? "arm64" : "x64",
 };
+for (const cpu of ["amd64", "arm64"]) writeDigest(join(dist, "guest", `ember-guest-${cpu}`));
+for (const target of process.argv[2] === "all" ? all : [host])
+  writeDigest(join(dist, "net", `ember-net-${netName(target)}`));
 if (process.argv[2] === "all") {
   for (const target of all) buildIfOlder(target, join(dist, `ember-${target.os}-${target.cpu}`));
 } else if (process.argv[2] === "macos-test") {

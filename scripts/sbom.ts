@@ -1,5 +1,5 @@
-// Writes dist/ember.cdx.json: what is compiled into a release (CycloneDX 1.5). npm says what of its packages, and the guest
-// binaries themselves what of Go's modules.
+// Writes dist/ember.cdx.json: what is compiled into a release (CycloneDX 1.5). npm says what of its packages, and the
+// Go binaries themselves what of Go's modules.
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -71,11 +71,19 @@ const ember: Component = { type: "application", "bom-ref": "ember", name: "ember
 const guest: Component = { type: "application", "bom-ref": "ember-guest", name: "ember-guest", ...ours };
 const vz: Component = { type: "application", "bom-ref": "ember-vz", name: "ember-vz", ...ours };
 const bun = bunComponent();
-const go = new Map(
-  ["amd64", "arm64"]
-    .flatMap((cpu) => goComponents(`dist/guest/ember-guest-${cpu}`))
-    .map((component) => [component["bom-ref"], component]),
+const net: Component = { type: "application", "bom-ref": "ember-net", name: "ember-net", ...ours };
+
+/** By reference: what is linked into any of these. */
+function linkedInto(binaries: readonly string[]): Map<string, Component> {
+  return new Map(binaries.flatMap(goComponents).map((component) => [component["bom-ref"], component]));
+}
+
+const cpus = ["amd64", "arm64"];
+const ofGuest = linkedInto(cpus.map((cpu) => `dist/guest/ember-guest-${cpu}`));
+const ofNet = linkedInto(
+  ["linux", "darwin"].flatMap((os) => cpus.map((cpu) => `dist/net/ember-net-${os}-${cpu}`)),
 );
+const go = new Map([...ofGuest, ...ofNet]);
 const direct = npm.dependencies.find(({ ref }) => ref === npmRef)?.dependsOn ?? [];
 // The same sources make the same file: no time, no random number, no name of a folder.
 const bom = {
@@ -84,10 +92,11 @@ const bom = {
   specVersion: "1.5",
   version: 1,
   metadata: { lifecycles: [{ phase: "build" }], component: ember },
-  components: [guest, vz, bun, ...npm.components, ...go.values()].toSorted(byRef),
+  components: [guest, net, vz, bun, ...npm.components, ...go.values()].toSorted(byRef),
   dependencies: [
-    { ref: "ember", dependsOn: [bun["bom-ref"], "ember-guest", ...direct] },
-    { ref: "ember-guest", dependsOn: [...go.keys()].toSorted() },
+    { ref: "ember", dependsOn: [bun["bom-ref"], "ember-guest", "ember-net", ...direct] },
+    { ref: "ember-guest", dependsOn: [...ofGuest.keys()].toSorted() },
+    { ref: "ember-net", dependsOn: [...ofNet.keys()].toSorted() },
     // Apple's frameworks alone, which are macOS's.
     { ref: "ember-vz", dependsOn: [] },
     ...npm.dependencies.filter(({ ref }) => ref !== npmRef),

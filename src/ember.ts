@@ -47,7 +47,10 @@ export class Ember implements EmberApi {
   /** Opens a state folder, which need not be initialised yet. Throws `database-failed`, `permission-denied`. */
   static async open(options: OpenOptions = {}): Promise<Ember> {
     const loadOperations = async () => (await import("./operations.ts")).operations;
-    return new Ember(new Installation(loadOperations, options), options.program ?? ["ember"]);
+    const keepNetwork = async (installation: Installation) =>
+      (await import("./vm/revival.ts")).keepNetwork(installation);
+    const installation = new Installation(loadOperations, options, keepNetwork);
+    return new Ember(installation, options.program ?? ["ember"]);
   }
 
   async init(options: InitOptions & TaskOptions = {}): Promise<InstallationInfo> {

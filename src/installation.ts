@@ -67,15 +67,19 @@ export class Installation implements Disposable {
   readonly verbose: (line: string) => void;
   readonly notice: (line: string) => void;
   readonly environment: Environment;
+  readonly #beforeChange: (installation: Installation) => Promise<void>;
   #hypervisor: Promise<Hypervisor> | undefined;
   #storage: Promise<Storage> | undefined;
   #network: Promise<Network> | undefined;
   #containment: Promise<Containment | undefined> | undefined;
 
+  /** `beforeChange` puts right, before a command changes anything, what ended meanwhile without being asked. It never throws. */
   constructor(
     loadOperations: () => Promise<readonly Operation<Installation>[]>,
     options: InstallationOptions,
+    beforeChange: (installation: Installation) => Promise<void> = async () => undefined,
   ) {
+    this.#beforeChange = beforeChange;
     const environment = options.environment ?? {};
     this.environment = environment;
     setToolEnvironment(environment);
@@ -146,11 +150,15 @@ export class Installation implements Disposable {
   /** What every network driver is told, whatever it is asked for. */
   get networkPlaces(): Pick<
     NetworkContext,
-    "stateFolder" | "runtimeFolder" | "vmFolder" | "environment" | "notice"
+    "stateFolder" | "runtimeFolder" | "vmFolder" | "environment" | "exclusively" | "notice"
   > {
     const { stateDir, runtimeDir, vmFolder } = this.paths;
     const { environment, notice } = this;
-    return { stateFolder: stateDir, runtimeFolder: runtimeDir, vmFolder, environment, notice };
+    const exclusively: NetworkContext["exclusively"] = async (purpose, body) => {
+      using _lease = await acquireLease(this.db, ["network"], purpose);
+      return await body();
+    };
+    return { stateFolder: stateDir, runtimeFolder: runtimeDir, vmFolder, environment, exclusively, notice };
   }
 
   /** What bounds the VMs' share of the host; undefined where the platform has nothing for that. */
@@ -190,6 +198,7 @@ export class Installation implements Disposable {
     options: LeaseOptions = {},
   ): Promise<T> {
     await this.recoverAbandoned();
+    await this.#beforeChange(this);
     using _lease = await acquireLease(this.db, names, purpose, options);
     await this.journal.recover(names, this);
     return await body();

@@ -27,6 +27,7 @@ class Ember < Formula
     # Not `make build`: that sees to what the tests need, too.
     system "npm", "install", "--no-save", "--no-audit", "--no-fund"
     system "make", "-C", "guest", "build"
+    system "make", "-C", "net", "host"
     system "scripts/bun", "scripts/build.ts", "host"
     # Bun leaves its own signature on Intel, which does not fit the program that was put in.
     sign "dist/ember" if OS.mac?

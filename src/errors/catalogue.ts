@@ -7,6 +7,7 @@ export type ErrorCode =
   | "io-failed"
   | "boot-failed"
   | "hypervisor-failed"
+  | "network-failed"
   | "guest-unreachable"
   | "guest-failed"
   | "copy-failed"
@@ -61,6 +62,10 @@ export const catalogue: Readonly<
   "io-failed": { exit: 1, title: "A file could not be read or written" },
   "boot-failed": { exit: 1, title: "A VM was started but its agent never answered" },
   "hypervisor-failed": { exit: 1, title: "The hypervisor refused or died" },
+  "network-failed": {
+    exit: 1,
+    title: "The process that is the VMs' network did not start or did not answer",
+  },
   "guest-unreachable": { exit: 1, title: "The agent in a running VM does not answer" },
   "guest-failed": { exit: 1, title: "The agent reported a failure" },
   "copy-failed": { exit: 1, title: "Copying in or out of a VM failed" },

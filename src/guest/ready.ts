@@ -13,6 +13,8 @@ export interface WaitOptions {
   readonly signal?: AbortSignal | undefined;
   /** Whether the hypervisor still runs. */
   isAlive(): boolean;
+  /** Called after an attempt that nobody answered: what leads to the guest may be broken, and mended. */
+  readonly afterSilence?: () => Promise<void>;
   /** The guest's console log, where the agent says when it listens. */
   readonly consolePath?: string;
 }
@@ -70,6 +72,7 @@ export async function waitForAgent(target: AgentTarget, options: WaitOptions): P
           `the agent of VM ${printable(ready.vmId)} answers for ${options.vmId}`,
         );
       }
+      await options.afterSilence?.();
       silenceMs = Math.min(silenceMs * 2, longestSilenceMs);
       nextAttempt = performance.now() + blindMs;
     }

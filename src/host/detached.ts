@@ -25,6 +25,8 @@ export async function startDetached(
     readonly controlGroup?: string | undefined;
     /** File that it has as descriptor 3, to tell how its start went; made as the log is. */
     readonly reportPath?: string;
+    /** Default: what host tools get. */
+    readonly environment?: Readonly<Record<string, string>>;
   },
 ): Promise<DetachedProcess> {
   const path = findTool(tool);
@@ -33,7 +35,7 @@ export async function startDetached(
   try {
     const child = spawn(path, [...args], {
       cwd: options.cwd,
-      env: toolEnvironment(),
+      env: { ...(options.environment ?? toolEnvironment()) },
       detached: true,
       stdio: ["ignore", log, log, ...reports],
     });

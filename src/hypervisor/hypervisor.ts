@@ -13,19 +13,6 @@ export interface DriveSpec {
 
 /** A network interface, as a network driver describes it to a hypervisor. */
 export type NicSpec =
-  /** The hypervisor's own user-mode network. */
-  | {
-      readonly kind: "user";
-      readonly mac: string;
-      /** IPv4 network in CIDR form, with the addresses that the hypervisor itself answers at. */
-      readonly network: string;
-      readonly gateway: string;
-      readonly resolver: string;
-      readonly guestAddress: string;
-      /** No way out of the guest's own network; forwards from the host still work. */
-      readonly isolated: boolean;
-      readonly forwards: readonly PortForward[];
-    }
   /** Frames to and from a program on the host, over a Unix socket as `HypervisorCapabilities.frames` says. */
   | { readonly kind: "socket"; readonly mac: string; readonly mtu: number; readonly path: string }
   | { readonly kind: "tap"; readonly mac: string; readonly device: string }
@@ -116,6 +103,8 @@ export interface HypervisorCapabilities {
   readonly guestPowerOff: "poweroff" | "reboot";
   /** The agent is reached over the network interface ("tcp") or over vsock. */
   readonly agentTransport: "tcp" | "vsock";
+  /** The hypervisor asks the guest, over vsock, for its services, which it publishes, and for its end. */
+  readonly guestServices?: boolean;
   readonly maxCpus: number;
   /** Whether `start` refuses a disk that another process uses. */
   readonly locksDisks: boolean;

@@ -3,11 +3,6 @@ import { createServer, isIPv4 } from "node:net";
 import { EmberError, errnoCode } from "../errors/ember-error.ts";
 import type { PublishedPort } from "./network.ts";
 
-/** A TCP port of `address` that nobody listens on now. Somebody else may take it before it is used. */
-export async function freeTcpPort(address: string): Promise<number> {
-  return await listenOnce(address, 0);
-}
-
 /**
  * Checks that every port could be taken now. The hypervisor is what takes them, so it may still fail.
  * Throws `port-taken`, `permission-denied` (a port below 1024), `unsupported` (an address QEMU cannot listen at).
@@ -62,15 +57,11 @@ export async function portTaken(port: PublishedPort, cause?: unknown): Promise<E
   });
 }
 
-function listenOnce(address: string, port: number): Promise<number> {
+function listenOnce(address: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once("error", reject);
-    server.listen({ host: address, port, exclusive: true }, () => {
-      const bound = server.address();
-      const number = typeof bound === "object" && bound !== null ? bound.port : port;
-      server.close(() => resolve(number));
-    });
+    server.listen({ host: address, port, exclusive: true }, () => server.close(() => resolve()));
   });
 }
 

@@ -1,6 +1,6 @@
 import type { FrameLink, NicSpec, PortForward } from "../hypervisor/hypervisor.ts";
-import type { NetworkStatus } from "../types.ts";
-import type { NetworkAuthority, NetworkFlow, NetworkPolicy, NetworkSecret } from "./policy.ts";
+import type { NetworkFlow, NetworkPolicy, NetworkStatus } from "../types.ts";
+import type { NetworkAuthority, NetworkSecret } from "./policy.ts";
 
 /** What the guest is told about its network at boot (see src/guest/identity.ts). */
 export interface GuestNetwork {
@@ -67,8 +67,10 @@ export interface NetworkContext {
   readonly runtimeFolder: string;
   /** A VM's own folder, absolute; it exists from before `attach` until after `detach`. */
   readonly vmFolder: (vmId: string) => string;
-  /** The part of the command's environment that says which proxies lead outside. */
+  /** The command's environment, which says what proxies lead outside. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Runs `body` while no other command of the installation is in such a body. Throws `busy`, naming who is. */
+  readonly exclusively: <T>(purpose: string, body: () => Promise<T>) => Promise<T>;
   /** Tells the user something that the command's result does not show. */
   readonly notice: (line: string) => void;
 }
@@ -100,6 +102,8 @@ export interface Surroundings {
 }
 
 export interface NetworkCapabilities {
+  /** What a hypervisor must have among its `nics`. */
+  readonly nic: NicSpec["kind"];
   /** Prefix length of the block each VM gets. */
   readonly blockPrefix: number;
   /** The guest's first-byte offset in its block: block base + this is the guest's address. */
@@ -160,13 +164,11 @@ export interface Network {
   readonly status?: () => Promise<Omit<NetworkStatus, "driver">>;
 
   /**
-   * Only where a process of the driver's may be gone while VMs run. Post-condition: it runs and knows these running VMs as
-   * they are here. True when it had to be started anew. Throws as `attach` does.
+   * Only where a process of the driver's may be gone while VMs run. Post-condition: it runs and knows all of these running
+   * VMs. True when it had been gone, or had forgotten some. In an instant when all is well. Throws as `attach` does, but
+   * for a published port that somebody has taken meanwhile: that one is told of.
    */
   readonly revive?: (vms: readonly VmNetwork[]) => Promise<boolean>;
-
-  /** As above, in an instant: false when `revive` is called for. */
-  readonly isAlive?: () => Promise<boolean>;
 
   /** Post-condition: nothing of the VM's network is left on the host. */
   detach(vmId: string): Promise<void>;

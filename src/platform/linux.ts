@@ -180,6 +180,6 @@ export const findContainment: Drivers["findContainment"] = async (installationId
   (await import("../host/cgroup/containment.ts")).findContainment(installationId, cpuWeight, { notice });
 
 export const networkDrivers: Drivers["networkDrivers"] = {
-  user: async () => (await import("../network/user/driver.ts")).createUserNetwork(),
+  user: async (context) => (await import("../network/user/driver.ts")).createUserNetwork(context),
   tap: async (context) => (await import("../network/tap/driver.ts")).createTapNetwork(context),
 };

@@ -135,5 +135,5 @@ export const findContainment: Drivers["findContainment"] = async () => undefined
 
 export const networkDrivers: Drivers["networkDrivers"] = {
   vmnet: async (context) => (await import("../network/vmnet/driver.ts")).createVmnet(context),
-  user: async () => (await import("../network/user/driver.ts")).createUserNetwork(),
+  user: async (context) => (await import("../network/user/driver.ts")).createUserNetwork(context),
 };

@@ -12,7 +12,7 @@ const contexts = {
 const auto = { hypervisor: "auto", network: "auto", accelerator: "auto", storage: "auto" };
 
 function clashing(clash: SubnetClash | undefined): Network {
-  return { ...createUserNetwork(), subnetClash: async () => clash };
+  return { ...createUserNetwork(networkContext()), subnetClash: async () => clash };
 }
 
 describe("the subnet", () => {

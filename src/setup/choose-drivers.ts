@@ -84,9 +84,9 @@ async function chooseNetwork(
   for (const name of names) {
     const driver = await networkDrivers[name]?.(context);
     if (driver === undefined) continue;
-    if (!hypervisor.capabilities().nics.some((kind) => kind === name)) {
+    if (!hypervisor.capabilities().nics.includes(driver.capabilities.nic)) {
       refusal = new EmberError("usage", `${hypervisor.name} cannot use the network driver '${name}'`, {
-        hint: `its networks: ${hypervisor.capabilities().nics.join(", ")}`,
+        hint: "leave out either --network or --hypervisor",
       });
       continue;
     }

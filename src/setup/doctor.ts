@@ -1,18 +1,21 @@
 import { accessSync, constants } from "node:fs";
 import { freemem } from "node:os";
 import { hypervisorDrivers, installHint, networkDrivers } from "#platform";
+import { toEmberError } from "../errors/ember-error.ts";
 import { formatSize } from "../host/sizes.ts";
 import { lookUpTool } from "../host/tools.ts";
 import type { Installation } from "../installation.ts";
 import { readSetting } from "../state/settings.ts";
 import type { DoctorCheck } from "../types.ts";
 import { knownAccelerator } from "../vm/acceleration.ts";
+import { lostNetwork } from "../vm/revival.ts";
 
 /** Checks everything that ember needs of the host. Changes nothing, and never throws for what it finds. */
 export async function doctor(installation: Installation): Promise<readonly DoctorCheck[]> {
   return [
     ...(await hypervisorChecks(installation)),
     ...(await networkChecks(installation)),
+    ...(await networkProcessCheck(installation)),
     accelerationCheck(installation),
     ...toolChecks(),
     await storageCheck(installation),
@@ -74,6 +77,24 @@ async function networkChecks(installation: Installation): Promise<DoctorCheck[]>
       return { ...common, status, detail: probe.reason, remedy: probe.hint };
     }),
   );
+}
+
+/** Nothing where the network is no process of its own, or nothing runs in it. */
+async function networkProcessCheck(installation: Installation): Promise<DoctorCheck[]> {
+  if (!installation.initialized) return [];
+  const common = { name: "network process", why: "it connects the running VMs" };
+  try {
+    const lost = await lostNetwork(installation);
+    if (lost !== undefined)
+      return [{ ...common, status: "warning", detail: lost, remedy: "run 'ember reconcile'" }];
+    const running = (await (await installation.network()).status?.())?.process ?? null;
+    if (running === null) return [];
+    const detail = `version ${running.version}, process ${running.pid}, since ${running.startedAt}`;
+    return [{ ...common, status: "ok", detail, remedy: null }];
+  } catch (error) {
+    const { message, hint } = toEmberError(error);
+    return [{ ...common, status: "missing", detail: message, remedy: hint ?? "see 'ember info'" }];
+  }
 }
 
 function accelerationCheck(installation: Installation): DoctorCheck {

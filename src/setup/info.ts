@@ -8,6 +8,7 @@ import { listVms } from "../state/vms.ts";
 import type { InstallationInfo } from "../types.ts";
 import { version } from "../version.ts";
 import { knownAccelerator } from "../vm/acceleration.ts";
+import { lostNetwork } from "../vm/revival.ts";
 import { statusOf } from "../vm/status.ts";
 
 /** What this installation uses. Works before `init` too, and when the storage is broken (capacity is null then). */
@@ -62,7 +63,10 @@ async function capacityOf(installation: Installation): Promise<InstallationInfo[
 }
 
 async function notesOf(installation: Installation): Promise<readonly string[]> {
-  const notes = [...(await installation.network()).capabilities.caveats];
+  const network = await installation.network();
+  const notes = [...network.capabilities.caveats];
+  const lost = await lostNetwork(installation);
+  if (lost !== undefined) notes.push(lost);
   const probe = await (await installation.hypervisor()).probe();
   if (!probe.usable) notes.push(new EmberError("host-unsupported", probe.reason).message);
   return notes;

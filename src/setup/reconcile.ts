@@ -8,6 +8,7 @@ import { findSnapshot } from "../state/snapshots.ts";
 import { findVm, listVms } from "../state/vms.ts";
 import type { ReconcileReport } from "../types.ts";
 import { stopVm } from "../vm/lifecycle.ts";
+import { keepNetwork } from "../vm/revival.ts";
 
 /**
  * Finishes or undoes what killed commands left, takes note of VMs whose guest has powered itself off, and removes
@@ -15,6 +16,7 @@ import { stopVm } from "../vm/lifecycle.ts";
  */
 export async function reconcile(installation: Installation): Promise<ReconcileReport> {
   const recovered = await installation.recoverAbandoned();
+  await keepNetwork(installation);
   const named = (outcome: string): string[] =>
     recovered
       .filter((item) => item.outcome === outcome)

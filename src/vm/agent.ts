@@ -4,6 +4,7 @@ import { EmberError } from "../errors/ember-error.ts";
 import type { AgentChannel, AgentTarget } from "../guest/channel.ts";
 import type { Installation } from "../installation.ts";
 import type { VmRecord } from "../state/vms.ts";
+import { reaching } from "./revival.ts";
 import { requireRunning } from "./status.ts";
 
 /** Where the installation's own key pair lies: OpenSSH needs it as a file. Mode 0600 in a 0700 folder. */
@@ -45,9 +46,11 @@ export async function withAgent<T>(
 ): Promise<T> {
   const target = agentTarget(installation, vm, options.user);
   const { connectAgent } = await import("../guest/connect.ts");
-  await using agent = await connectAgent(target, {
-    ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
-    signal: options.signal,
-  });
+  await using agent = await reaching(installation, () =>
+    connectAgent(target, {
+      ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
+      signal: options.signal,
+    }),
+  );
   return await body(agent);
 }

@@ -5,6 +5,7 @@ import { isAlive } from "../host/process-identity.ts";
 import type { Installation } from "../installation.ts";
 import { setVmHalted, type VmRecord } from "../state/vms.ts";
 import { agentTarget } from "./agent.ts";
+import { keepNetwork } from "./revival.ts";
 import { requireAlive } from "./status.ts";
 
 /** How long a guest may take to its agent: with hardware virtualisation, and emulated on a busy host. */
@@ -28,6 +29,7 @@ export async function awaitAgent(
       timeoutMs: bootLimitMs[runtime.accelerator],
       signal,
       isAlive: () => isAlive(runtime.process),
+      afterSilence: () => keepNetwork(installation),
       consolePath,
     });
   } catch (error) {

@@ -30,7 +30,7 @@ export function identityOf(
       listen: [capabilities.agentTransport === "tcp" ? `tcp:${agentGuestPort}` : `vsock:${agentGuestPort}`],
       hostKey: vm.hostKey,
       authorizedKeys: [clientPublicKey, ...vm.authorizedKeys],
-      ...(nic.kind === "vmnet" ? { publish: `vsock:${publishGuestPort}` } : {}),
+      ...(capabilities.guestServices === true ? { publish: `vsock:${publishGuestPort}` } : {}),
     },
     process: {
       mode: "auto",

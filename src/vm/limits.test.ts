@@ -5,7 +5,7 @@ import { checkVmName } from "./names.ts";
 
 const capabilities = {
   accelerators: ["tcg"],
-  nics: ["user"],
+  nics: ["socket"],
   diskFormats: ["raw"],
   guestPowerOff: "poweroff",
   agentTransport: "tcp",

@@ -7,6 +7,7 @@ import type { Installation } from "../installation.ts";
 import { getVm, listVms } from "../state/vms.ts";
 import type { ExecOptions, ExecResult, TaskOptions } from "../types.ts";
 import { agentTarget, clientKeyPath, withAgent } from "./agent.ts";
+import { reaching } from "./revival.ts";
 
 /** What goes through the channel to a running VM's agent. Nothing here changes the installation, so nothing is locked. */
 
@@ -96,7 +97,8 @@ export async function forwardPorts(
 ): Promise<Forwarding> {
   const { connectAgent } = await import("../guest/connect.ts");
   const { openForwards } = await import("../guest/forward.ts");
-  const agent = await connectAgent(agentTarget(installation, getVm(installation.db, name), "root"));
+  const target = agentTarget(installation, getVm(installation.db, name), "root");
+  const agent = await reaching(installation, () => connectAgent(target));
   return await openForwards(agent, ports);
 }
 
@@ -107,7 +109,9 @@ export async function proxyTo(
   stdout: NodeJS.WritableStream,
 ): Promise<void> {
   const { proxyAgent } = await import("../guest/proxy.ts");
-  await proxyAgent(agentTarget(installation, getVm(installation.db, name)).endpoint, stdin, stdout);
+  const { endpoint } = agentTarget(installation, getVm(installation.db, name));
+  // Unreachable before a byte of the input was read.
+  await reaching(installation, () => proxyAgent(endpoint, stdin, stdout));
 }
 
 /** Host blocks for OpenSSH, and the file of host keys that they name, so that nothing is trusted on first use. */

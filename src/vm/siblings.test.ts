@@ -171,7 +171,7 @@ test("every running VM is told the whole list, those that do not run are not ask
   expect(verbose).toEqual([]);
 });
 
-test("nobody is connected to when VMs do not reach each other", async () => {
+test("nobody is told where guests ask a resolver", async () => {
   writeSetting(installation.db, "network", "user");
   run(addVm("a"));
   expect(await tellSiblings(installation)).toEqual({ told: [], missed: [] });

@@ -2,6 +2,7 @@ import { EmberError } from "../errors/ember-error.ts";
 import type { HostList } from "../guest/control.ts";
 import type { Installation } from "../installation.ts";
 import { formatAddress4 } from "../network/ipv4.ts";
+import type { NetworkCapabilities } from "../network/network.ts";
 import type { Database } from "../state/database.ts";
 import { integer, text } from "../state/row.ts";
 import { readHostFact, writeHostFact } from "../state/settings.ts";
@@ -38,6 +39,11 @@ interface Roster extends HostList {
   readonly digest: string;
 }
 
+/** Whether guests learn each other's names from the host, and not from a resolver. */
+export function toldByHost({ siblings, names }: NetworkCapabilities): boolean {
+  return siblings && names === "hosts";
+}
+
 /**
  * The other VMs that `vm` may know by name, for the identity that it boots with. Remembers that it has these, so that
  * `tellSiblings` leaves it alone until they change: to be called for a boot only.
@@ -57,7 +63,7 @@ export async function siblingHosts(installation: Installation, vm: VmRecord): Pr
  */
 export async function tellSiblings(installation: Installation, options: TellOptions = {}): Promise<Told> {
   try {
-    if (!(await installation.network()).capabilities.siblings) return { told: [], missed: [] };
+    if (!toldByHost((await installation.network()).capabilities)) return { told: [], missed: [] };
     forgetDeleted(installation.db);
     const digest = await digestOf(await membersOf(installation));
     const behind = runningVms(installation).filter((id) => toldOf(installation.db, id)?.digest !== digest);

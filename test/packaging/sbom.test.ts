@@ -65,18 +65,25 @@ test("the runtime's version is that of what is compiled in", () => {
   expect(purls()).toContain(`pkg:npm/bun@${process.versions.bun}`);
 });
 
-test.each(["amd64", "arm64"])("every module linked into the guest binary for %s is in the list", (cpu) => {
-  const linked = output(root, "go", "version", "-m", `dist/guest/ember-guest-${cpu}`);
+test.each([
+  ["guest", "amd64"],
+  ["guest", "arm64"],
+  ["net", "linux-amd64"],
+  ["net", "linux-arm64"],
+  ["net", "darwin-amd64"],
+  ["net", "darwin-arm64"],
+])("every module linked into ember-%s for %s is in the list", (part, target) => {
+  const linked = output(root, "go", "version", "-m", `dist/${part}/ember-${part}-${target}`);
   const modules = Array.from(
     linked.matchAll(/^\tdep\t(\S+)\t(\S+)/gm),
     ([, name, version]) => `pkg:golang/${name}@${version}`,
   );
   const go = /: go(\S+)/.exec(linked)?.[1];
   expect(modules.length).toBeGreaterThan(2);
-  const guest = bom.dependencies.find(({ ref }) => ref === "ember-guest")?.dependsOn;
+  const listed = bom.dependencies.find(({ ref }) => ref === `ember-${part}`)?.dependsOn;
   for (const purl of [...modules, `pkg:golang/stdlib@${go}`]) {
     expect(purls()).toContain(purl);
-    expect(guest).toContain(purl);
+    expect(listed).toContain(purl);
   }
 });
 
@@ -109,7 +116,7 @@ test("it is CycloneDX, whose references lead somewhere, from ember to everything
 test("the same sources make the same list, in whatever folder", () => {
   const copy = join(work, "another-name");
   mkdirSync(join(copy, "dist"), { recursive: true });
-  for (const path of ["package.json", "package-lock.json", "scripts", "dist/guest"])
+  for (const path of ["package.json", "package-lock.json", "scripts", "dist/guest", "dist/net"])
     cpSync(join(root, path), join(copy, path), { recursive: true });
   symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
   output(copy, process.execPath, "scripts/sbom.ts");

@@ -223,6 +223,25 @@ export function hypervisorsOf(stateDir: string): number[] {
     .map(Number);
 }
 
+/** Processes that are the network of an installation: ember-net, whose program executables unpack into the state folder. */
+export function networkProcesses(stateDir: string): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        const [program = "", verb] = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+        return program.startsWith(join(stateDir, "net")) && verb === "serve" && !isZombie(pid);
+      } catch {
+        return false; // it ended meanwhile
+      }
+    })
+    .map(Number);
+}
+
+function isZombie(pid: string): boolean {
+  return /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+}
+
 function cwdOf(pid: string): string {
   const { stdout } = spawnSync("readlink", [`/proc/${pid}/cwd`], { encoding: "utf8" });
   return stdout.trim();

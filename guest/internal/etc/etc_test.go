@@ -46,6 +46,13 @@ func TestServiceFilesNameTheInterface(t *testing.T) {
 			t.Errorf("%s is missing in %q", want, got)
 		}
 	}
+	six := network()
+	six.Address6, six.Gateway6 = netip.MustParsePrefix("fd00:1:2:3::3/64"), netip.MustParseAddr("fd00:1:2:3::1")
+	for _, want := range []string{"Address=10.100.0.3/29\nAddress=fd00:1:2:3::3/64", "[Route]\nGateway=fd00:1:2:3::1"} {
+		if !strings.Contains(networkFile(six), want+"\n") {
+			t.Errorf("%s is missing in %q", want, networkFile(six))
+		}
+	}
 	if strings.Contains(got, "GatewayOnLink") {
 		t.Error("a gateway inside the prefix needs no on-link route")
 	}

@@ -3,6 +3,7 @@ package etc
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,15 +66,25 @@ func networkFile(n *identity.Network) string {
 	if n.MTU > 0 {
 		fmt.Fprintf(&b, "MTUBytes=%d\n", n.MTU)
 	}
-	fmt.Fprintf(&b, "\n[Network]\nDHCP=no\nIPv6AcceptRA=no\nKeepConfiguration=static\nAddress=%s\n", n.Address)
-	b.WriteString(resolveLines(n))
-	if n.Gateway.IsValid() {
-		fmt.Fprintf(&b, "\n[Route]\nGateway=%s\n", n.Gateway)
-		if !n.Address.Contains(n.Gateway) {
-			b.WriteString("GatewayOnLink=yes\n")
-		}
+	b.WriteString("\n[Network]\nDHCP=no\nIPv6AcceptRA=no\nKeepConfiguration=static\n")
+	for _, address := range n.Addresses() {
+		fmt.Fprintf(&b, "Address=%s\n", address)
 	}
+	b.WriteString(resolveLines(n))
+	b.WriteString(routeSection(n.Gateway, n.Address))
+	b.WriteString(routeSection(n.Gateway6, n.Address6))
 	return b.String()
+}
+
+func routeSection(gateway netip.Addr, address netip.Prefix) string {
+	if !gateway.IsValid() {
+		return ""
+	}
+	section := fmt.Sprintf("\n[Route]\nGateway=%s\n", gateway)
+	if !address.Contains(gateway) {
+		section += "GatewayOnLink=yes\n"
+	}
+	return section
 }
 
 func resolveLines(n *identity.Network) string {

@@ -50,12 +50,24 @@ type Root struct {
 
 // Network is the guest's only interface. A nil Network means loopback only.
 type Network struct {
-	MAC           MAC          `json:"mac"`
-	Address       netip.Prefix `json:"address"`
-	Gateway       netip.Addr   `json:"gateway"`
+	MAC     MAC          `json:"mac"`
+	Address netip.Prefix `json:"address"`
+	Gateway netip.Addr   `json:"gateway"`
+	// Address6 and Gateway6 are there when the guest has IPv6, too.
+	Address6      netip.Prefix `json:"address6"`
+	Gateway6      netip.Addr   `json:"gateway6"`
 	Resolvers     []netip.Addr `json:"resolvers"`
 	MTU           int          `json:"mtu"`
 	SearchDomains []string     `json:"searchDomains"`
+}
+
+// Addresses are the interface's own, without those that are not there.
+func (n *Network) Addresses() []netip.Prefix {
+	all := []netip.Prefix{n.Address}
+	if n.Address6.IsValid() {
+		all = append(all, n.Address6)
+	}
+	return all
 }
 
 // Host is one more line of /etc/hosts.

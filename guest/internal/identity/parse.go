@@ -120,6 +120,12 @@ func (n *Network) Check() error {
 	if n.Gateway.IsValid() && n.Gateway.Is4() != n.Address.Addr().Is4() {
 		return errors.New("network.gateway and network.address are of different families")
 	}
+	if n.Address6.IsValid() && !n.Address6.Addr().Is6() {
+		return errors.New("network.address6 is not of IPv6")
+	}
+	if n.Gateway6.IsValid() && (!n.Gateway6.Is6() || !n.Address6.IsValid()) {
+		return errors.New("network.gateway6 is not of IPv6, or has no network.address6")
+	}
 	if n.MTU != 0 && (n.MTU < 68 || n.MTU > 65535) {
 		return fmt.Errorf("network.mtu %d is out of range", n.MTU)
 	}

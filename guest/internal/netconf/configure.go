@@ -2,9 +2,11 @@ package netconf
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -50,11 +52,30 @@ func apply(index int, n *identity.Network, mac []byte) error {
 	if err := s.address(unix.RTM_NEWADDR, index, n.Address); err != nil {
 		return fmt.Errorf("network address %s: %w", n.Address, err)
 	}
-	if !n.Gateway.IsValid() {
+	if n.Gateway.IsValid() {
+		if err := s.defaultRoute(index, n.Gateway, !n.Address.Contains(n.Gateway)); err != nil {
+			return fmt.Errorf("default route via %s: %w", n.Gateway, err)
+		}
+	}
+	return s.apply6(index, n)
+}
+
+// apply6 does nothing in a guest whose kernel has no IPv6, or where it is switched off.
+func (s *socket) apply6(index int, n *identity.Network) error {
+	if !n.Address6.IsValid() {
 		return nil
 	}
-	if err := s.defaultRoute(index, n.Gateway, !n.Address.Contains(n.Gateway)); err != nil {
-		return fmt.Errorf("default route via %s: %w", n.Gateway, err)
+	if err := s.address(unix.RTM_NEWADDR, index, n.Address6); err != nil {
+		if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EACCES) {
+			return nil
+		}
+		return fmt.Errorf("network address %s: %w", n.Address6, err)
+	}
+	if !n.Gateway6.IsValid() {
+		return nil
+	}
+	if err := s.defaultRoute(index, n.Gateway6, !n.Address6.Contains(n.Gateway6)); err != nil {
+		return fmt.Errorf("default route via %s: %w", n.Gateway6, err)
 	}
 	return nil
 }
@@ -81,10 +102,10 @@ func Readdress(n *identity.Network) (name string, removeOld func(), err error) {
 	if err := apply(nic.Index, n, mac); err != nil {
 		return "", nil, err
 	}
-	return nic.Name, func() { removeAddresses(nic.Index, old, n.Address) }, nil
+	return nic.Name, func() { removeAddresses(nic.Index, old, n.Addresses()) }, nil
 }
 
-func removeAddresses(index int, old []net.Addr, keep netip.Prefix) {
+func removeAddresses(index int, old []net.Addr, keep []netip.Prefix) {
 	s, err := open()
 	if err != nil {
 		return
@@ -92,7 +113,7 @@ func removeAddresses(index int, old []net.Addr, keep netip.Prefix) {
 	defer s.close()
 	for _, a := range old {
 		prefix, err := netip.ParsePrefix(a.String())
-		if err == nil && prefix != keep && !prefix.Addr().IsLinkLocalUnicast() {
+		if err == nil && !slices.Contains(keep, prefix) && !prefix.Addr().IsLinkLocalUnicast() {
 			_ = s.address(unix.RTM_DELADDR, index, prefix) // gone already: fine
 		}
 	}

@@ -19,17 +19,10 @@ const spec: VmSpec = {
 };
 
 const nic: NicSpec = {
-  kind: "user",
+  kind: "socket",
   mac: "52:54:00:12:34:56",
-  network: "10.100.0.8/29",
-  gateway: "10.100.0.9",
-  resolver: "10.100.0.10",
-  guestAddress: "10.100.0.11",
-  isolated: false,
-  forwards: [
-    { protocol: "tcp", hostAddress: "127.0.0.1", hostPort: 40001, guestPort: 1022 },
-    { protocol: "udp", hostAddress: "0.0.0.0", hostPort: 5353, guestPort: 53 },
-  ],
+  mtu: 65_520,
+  path: "/run/ember/x/0123abcd.eth",
 };
 
 function host(changes: Partial<HostFacts> = {}, architecture: Architecture = "x64"): HostFacts {
@@ -83,14 +76,11 @@ describe("arguments for QEMU", () => {
     }
   });
 
-  test("the user network has the addresses and forwards it is given, and no IPv6", () => {
-    const args = qemuArguments({ ...spec, nic }, host());
-    expect(valuesOf(args, "-netdev")).toEqual([
-      "user,id=net0,ipv4=on,ipv6=off,net=10.100.0.8/29,host=10.100.0.9,dns=10.100.0.10,dhcpstart=10.100.0.11," +
-        "restrict=off,hostfwd=tcp:127.0.0.1:40001-10.100.0.11:1022,hostfwd=udp:0.0.0.0:5353-10.100.0.11:53",
+  test("frames pass over a socket that QEMU listens at, whatever its path", () => {
+    const path = "/run/a,server=off/0123abcd.eth";
+    expect(valuesOf(qemuArguments({ ...spec, nic: { ...nic, path } }, host()), "-netdev")).toEqual([
+      "stream,id=net0,server=on,addr.type=unix,addr.path=/run/a,,server=off/0123abcd.eth",
     ]);
-    const isolated = qemuArguments({ ...spec, nic: { ...nic, isolated: true } }, host());
-    expect(valuesOf(isolated, "-netdev")[0]).toContain(",restrict=on,");
   });
 
   test("memory-mapped disks are placed so that the guest finds them in order", () => {

@@ -1,5 +1,5 @@
 import { EmberError } from "../../errors/ember-error.ts";
-import type { DriveSpec, NicSpec, PortForward } from "../hypervisor.ts";
+import type { DriveSpec, NicSpec } from "../hypervisor.ts";
 import type { MachineModel } from "./machine.ts";
 import { option } from "./option-text.ts";
 
@@ -79,23 +79,6 @@ function netdev(nic: NicSpec): string {
   if (nic.kind === "tap") {
     return option("tap", { id: "net0", ifname: nic.device, script: "no", downscript: "no" });
   }
-  if (nic.kind === "socket") {
-    return option("stream", { id: "net0", server: "on", "addr.type": "unix", "addr.path": nic.path });
-  }
-  const base = option("user", {
-    id: "net0",
-    ipv4: "on",
-    ipv6: "off",
-    net: nic.network,
-    host: nic.gateway,
-    dns: nic.resolver,
-    dhcpstart: nic.guestAddress,
-    restrict: nic.isolated ? "on" : "off",
-  });
-  return [base, ...nic.forwards.map((forward) => hostForward(forward, nic.guestAddress))].join(",");
-}
-
-function hostForward(forward: PortForward, guestAddress: string): string {
-  const { protocol, hostAddress, hostPort, guestPort } = forward;
-  return `hostfwd=${protocol}:${hostAddress}:${hostPort}-${guestAddress}:${guestPort}`;
+  // The network's process connects, and again when it was started anew.
+  return option("stream", { id: "net0", server: "on", "addr.type": "unix", "addr.path": nic.path });
 }

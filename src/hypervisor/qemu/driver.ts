@@ -42,7 +42,8 @@ export function createQemu(): Hypervisor {
 
 const capabilities: HypervisorCapabilities = {
   accelerators: platformName === "linux" ? ["kvm", "tcg"] : ["hvf", "tcg"],
-  nics: platformName === "linux" ? ["user", "tap"] : ["user"],
+  nics: platformName === "linux" ? ["socket", "tap"] : ["socket"],
+  frames: "stream",
   diskFormats: ["raw", "qcow2"],
   guestPowerOff: "poweroff",
   agentTransport: "tcp",

@@ -9,13 +9,6 @@ interface Reason {
 /** What QEMU prints before it gives up, in order: the first that matches says why. */
 const reasons: readonly Reason[] = [
   {
-    pattern: /Could not set up host forwarding rule '(tcp|udp):([^:']*):(\d+)-/,
-    error: ([, protocol, address, port]) =>
-      new EmberError("port-taken", `port ${port}/${protocol} of ${address} is in use on this host`, {
-        hint: "publish the guest's port at another one",
-      }),
-  },
-  {
     pattern: /Failed to get (?:"write"|shared "\w+"|"\w+") lock/,
     error: () =>
       new EmberError("wrong-state", "the VM's disk is in use by another process", {

@@ -1,7 +1,9 @@
 import { rmSync } from "node:fs";
 import { findProcesses } from "#platform";
+import { findMarked } from "../../host/marked-process.ts";
+import { frameSocket } from "../frame-socket.ts";
 import type { Machine } from "../hypervisor.ts";
-import { endProcess, findMarked } from "../vm-process.ts";
+import { endProcess } from "../vm-process.ts";
 import { commonArgument, monitorSocket, processMark } from "./arguments.ts";
 
 /** See `Hypervisor.find`. */
@@ -13,7 +15,13 @@ export function findMachine(vmId: string, folder: string, runtimeFolder: string)
 /** See `Hypervisor.kill`. */
 export async function killMachine(machine: Machine): Promise<void> {
   await endProcess(machine.process);
-  // Another process of the same VM may have been started meanwhile: then the socket is that one's.
+  // Another process of the same VM may have been started meanwhile: then the sockets are that one's.
   if (findProcesses(processMark(machine.vmId)).length > 0) return;
-  rmSync(monitorSocket(machine.runtimeFolder, machine.vmId), { force: true });
+  removeSockets(machine.runtimeFolder, machine.vmId);
+}
+
+/** Post-condition: no socket that QEMU listened at for that VM is left. */
+export function removeSockets(runtimeFolder: string, vmId: string): void {
+  for (const path of [monitorSocket(runtimeFolder, vmId), frameSocket(runtimeFolder, vmId)])
+    rmSync(path, { force: true });
 }

@@ -5,8 +5,8 @@ import { lookUpTool } from "../../host/tools.ts";
 import type { HypervisorProbe } from "../hypervisor.ts";
 import { type Architecture, architectures } from "./machine.ts";
 
-/** The oldest QEMU that knows every option ember uses. */
-const oldestMajor = 6;
+/** The oldest QEMU that knows every option ember uses: frames over a socket (-netdev stream) are of 7.2. */
+const oldest = { major: 7, minor: 2 };
 
 /** See `Hypervisor.probe`. */
 export async function probeQemu(architecture: Architecture): Promise<HypervisorProbe> {
@@ -22,9 +22,11 @@ export async function probeQemu(architecture: Architecture): Promise<HypervisorP
       return { usable: false, reason: `'${binary}' does not say its version`, hint: installHint(program) };
     }
     const number = version[0].slice("version ".length);
-    if (Number(version[1]) < oldestMajor) {
-      const reason = `'${binary}' is QEMU ${number}, and ember needs ${oldestMajor} or newer`;
-      return { usable: false, reason, hint: installHint(program) };
+    const [major, minor] = [Number(version[1]), Number(version[2])];
+    if (major < oldest.major || (major === oldest.major && minor < oldest.minor)) {
+      const needed = `${oldest.major}.${oldest.minor}`;
+      const reason = `'${binary}' is QEMU ${number}, and ember needs ${needed} or newer`;
+      return { usable: false, reason, hint: `install QEMU ${needed} or newer; ${installHint(program)}` };
     }
     return { usable: true, version: number, binary };
   } catch (error) {

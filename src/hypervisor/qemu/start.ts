@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, rmSync } from "node:fs";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EmberError } from "../../errors/ember-error.ts";
@@ -6,13 +6,14 @@ import { type DetachedProcess, startDetached } from "../../host/detached.ts";
 import { ensurePrivateFolder } from "../../host/files.ts";
 import { identify } from "../../host/process-identity.ts";
 import { readTail } from "../file-parts.ts";
+import { checkSocketPath } from "../frame-socket.ts";
 import type { Machine, VmSpec } from "../hypervisor.ts";
 import { refuseRunning } from "../vm-process.ts";
 import { monitorSocket, qemuArguments } from "./arguments.ts";
 import { startFailure } from "./failure.ts";
 import { checkKernelFile } from "./kernel-file.ts";
 import { type Architecture, architectures } from "./machine.ts";
-import { findMachine, killMachine } from "./machine-process.ts";
+import { findMachine, killMachine, removeSockets } from "./machine-process.ts";
 import { guestRuns } from "./monitor.ts";
 import { withQmp } from "./qmp.ts";
 
@@ -21,9 +22,6 @@ const logName = "hypervisor.log";
 
 /** From the process's start until its control socket answers; the guest's boot is not part of it. */
 const startTimeoutMs = 30_000;
-
-/** The longest path of a socket, without its ending zero: 104 bytes on macOS, 108 on Linux. */
-const longestSocketPath = 103;
 
 export interface QemuHost {
   readonly architecture: Architecture;
@@ -59,14 +57,10 @@ export async function startMachine(spec: VmSpec, host: QemuHost, signal?: AbortS
 /** Makes the place for the sockets and the console's log, and clears what an earlier process left. */
 function prepareFiles(spec: VmSpec): void {
   const socket = monitorSocket(spec.runtimeFolder, spec.vmId);
-  if (Buffer.byteLength(socket) > longestSocketPath) {
-    throw new EmberError("host-unsupported", `'${socket}' is too long for a socket's path`, {
-      hint: "set XDG_RUNTIME_DIR to a short folder",
-    });
-  }
+  checkSocketPath(socket, "set XDG_RUNTIME_DIR to a short folder");
   ensurePrivateFolder(spec.runtimeFolder);
   refuseRunning(findMachine(spec.vmId, spec.folder, spec.runtimeFolder));
-  rmSync(socket, { force: true });
+  removeSockets(spec.runtimeFolder, spec.vmId);
   // Made here for its mode: QEMU would let everybody read it.
   closeSync(openSync(resolve(spec.folder, spec.consoleLog), "w", 0o600));
 }
@@ -102,7 +96,7 @@ async function answers(socket: string, timeoutMs: number, signal?: AbortSignal):
 
 async function failureOf(spec: VmSpec, child: DetachedProcess): Promise<EmberError> {
   const log = readTail(resolve(spec.folder, logName), 16_384)?.toString("utf8") ?? "";
-  rmSync(monitorSocket(spec.runtimeFolder, spec.vmId), { force: true });
+  removeSockets(spec.runtimeFolder, spec.vmId);
   return startFailure(log, await child.ended);
 }
 

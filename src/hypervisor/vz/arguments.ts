@@ -28,6 +28,7 @@ export function vzArguments(spec: VmSpec): string[] {
 }
 
 function networkArguments(nic: NicSpec): string[] {
+  if (nic.kind === "socket") return ["--network", `socket:${nic.path}`, "--mac", nic.mac];
   if (nic.kind !== "vmnet") throw new EmberError("internal", `ember-vz has no network '${nic.kind}'`);
   const network = nic.isolated ? ["--network", "none"] : ["--network", "nat", "--mac", nic.mac];
   return [...network, ...nic.forwards.flatMap((forward) => ["--forward", forwardArgument(forward)])];

@@ -34,10 +34,12 @@ const capabilities: HypervisorCapabilities = {
   // Where QEMU stands in for the framework, in tests, it emulates.
   accelerators: platformName === "darwin" ? ["hvf"] : ["tcg"],
   provesAcceleration: true, // the framework says so itself (VZVirtualMachine.isSupported)
-  nics: ["vmnet"],
+  nics: ["vmnet", "socket"],
+  frames: "datagram",
   diskFormats: ["raw"],
   guestPowerOff: "poweroff",
   agentTransport: "vsock",
+  guestServices: true,
   maxCpus: 64,
   locksDisks: false,
   bootFile: "boot-protocol",

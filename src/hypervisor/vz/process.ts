@@ -1,7 +1,8 @@
 import { rmSync } from "node:fs";
 import { findProcesses } from "#platform";
+import { findMarked } from "../../host/marked-process.ts";
 import type { Machine } from "../hypervisor.ts";
-import { endProcess, findMarked } from "../vm-process.ts";
+import { endProcess } from "../vm-process.ts";
 import { commonArgument } from "./arguments.ts";
 import { controlSocket, processMark, vsockSocket } from "./places.ts";
 

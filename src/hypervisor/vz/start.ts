@@ -6,6 +6,7 @@ import { ensurePrivateFolder } from "../../host/files.ts";
 import { identify } from "../../host/process-identity.ts";
 import { agentGuestPort } from "../../network/agent-port.ts";
 import { readHead, readTail } from "../file-parts.ts";
+import { checkSocketPath } from "../frame-socket.ts";
 import type { StartedMachine, VmSpec } from "../hypervisor.ts";
 import { lastLines, plainText } from "../plain-text.ts";
 import { refuseRunning } from "../vm-process.ts";
@@ -16,9 +17,6 @@ import { failureOf, parseReport } from "./report.ts";
 
 const startTimeoutMs = 60_000;
 const reportLimit = 16_384;
-
-/** The longest path of a socket on macOS, without its ending zero. */
-const longestSocketPath = 103;
 
 /** See `Hypervisor.start`. */
 export async function startMachine(spec: VmSpec, signal: AbortSignal | undefined): Promise<StartedMachine> {
@@ -47,12 +45,7 @@ export async function startMachine(spec: VmSpec, signal: AbortSignal | undefined
 }
 
 function checkSpec(spec: VmSpec): void {
-  const longest = vsockSocket(spec.runtimeFolder, spec.vmId);
-  if (Buffer.byteLength(longest) > longestSocketPath) {
-    throw new EmberError("host-unsupported", `'${longest}' is too long for a socket's path`, {
-      hint: "set TMPDIR to a short folder",
-    });
-  }
+  checkSocketPath(vsockSocket(spec.runtimeFolder, spec.vmId), "set TMPDIR to a short folder");
   if (readHead(spec.kernelPath, 1) === undefined) {
     throw new EmberError("kernel-not-found", `there is no kernel '${spec.kernelPath}'`, {
       hint: "see 'ember kernel list'",

@@ -21,6 +21,7 @@ import type { GuestRules } from "./ruleset.ts";
 const offsets = { gateway: 1, guest: 2 };
 
 const capabilities: NetworkCapabilities = {
+  nic: "tap",
   blockPrefix: 30,
   guestOffset: offsets.guest,
   gatewayOffset: offsets.gateway,

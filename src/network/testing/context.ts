@@ -13,6 +13,7 @@ export function networkContext(changes: Partial<NetworkContext> = {}): NetworkCo
     runtimeFolder: join(stateFolder, "run"),
     vmFolder: (vmId) => join(stateFolder, "vms", vmId),
     environment: {},
+    exclusively: (_purpose, body) => body(),
     notice: () => undefined,
     ...changes,
   };

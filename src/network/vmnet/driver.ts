@@ -28,6 +28,7 @@ const usualPrefix = 24;
 export function createVmnet(context: NetworkContext): Network {
   const prefix = context.subnet === "" ? usualPrefix : parseNetwork4(context.subnet).prefix;
   const capabilities: NetworkCapabilities = {
+    nic: "vmnet",
     blockPrefix: 32,
     guestOffset: 0,
     gatewayOffset: 1,

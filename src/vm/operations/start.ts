@@ -14,7 +14,7 @@ import { clientPublicKey } from "../agent.ts";
 import { awaitAgent } from "../boot.ts";
 import { identityOf } from "../identity.ts";
 import { readSecrets } from "../secrets.ts";
-import { siblingHosts } from "../siblings.ts";
+import { siblingHosts, toldByHost } from "../siblings.ts";
 import { userIdOf } from "../users.ts";
 import { networkOf } from "../vm-network.ts";
 import { settleAddress } from "./settle-address.ts";
@@ -22,27 +22,17 @@ import { killMachine, requireVm, type VmStep, vmIdOf } from "./steps.ts";
 
 export const consoleLog = "console.log";
 
-/** Two programs may choose the same free port for the agent at once; the loser chooses again. */
-const portAttempts = 4;
-
 /** Gives the VM a hypervisor and its address, and waits for its agent. What it takes is given back when it fails. */
 export const startSteps: readonly VmStep[] = [
   {
     name: "hypervisor",
     run: async (installation, data, signal) => {
       const vm = await settleAddress(installation, requireVm(installation, data));
-      for (let attempt = 1; ; attempt++) {
-        // Attaching waits for programs of the host most of the time. It throws for a published port that is taken.
-        const [attaching, preparing] = [attach(installation, vm), prepare(installation, vm, signal)];
-        await together(attaching, preparing);
-        try {
-          await launch(installation, vm, await attaching, await preparing, signal);
-          return undefined;
-        } catch (error) {
-          const lostPort = error instanceof EmberError && error.code === "port-taken";
-          if (!lostPort || attempt === portAttempts) throw error;
-        }
-      }
+      // Attaching waits for programs of the host most of the time. It throws for a published port that is taken.
+      const [attaching, preparing] = [attach(installation, vm), prepare(installation, vm, signal)];
+      await together(attaching, preparing);
+      await launch(installation, vm, await attaching, await preparing, signal);
+      return undefined;
     },
     undo: async (installation, data) => {
       await killMachine(installation, vmIdOf(data));
@@ -145,14 +135,14 @@ async function addIdentity(installation: Installation, vm: VmRecord, attachment:
   const image = findImageById(installation.db, vm.imageId);
   if (image === undefined) throw new EmberError("image-not-found", `the image of VM '${vm.name}' is gone`);
   const stored = readSecrets(installation, vm.id);
-  const { siblings } = (await installation.network()).capabilities;
+  const { capabilities } = await installation.network();
   const identity = identityOf(
     vm,
     image.config,
     attachment,
     (await installation.hypervisor()).capabilities(),
     clientPublicKey(installation),
-    siblings ? await siblingHosts(installation, vm) : [],
+    toldByHost(capabilities) ? await siblingHosts(installation, vm) : [],
     stored,
   );
   await finishInitrd(initrdPath(installation, vm.id), identityJson(identity));

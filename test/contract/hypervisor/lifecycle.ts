@@ -5,8 +5,20 @@ import { statSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { isAlive } from "../../../src/host/process-identity.ts";
+import { frameSocket } from "../../../src/hypervisor/frame-socket.ts";
 import type { Hypervisor } from "../../../src/hypervisor/hypervisor.ts";
 import { awkwardName, bootText, codeOf, until, Workshop } from "./workshop.ts";
+
+/** Whether a program could connect there; it is gone then. */
+async function isTakenUp(path: string): Promise<boolean> {
+  const program = connect(path);
+  const taken = await once(program, "connect").then(
+    () => true,
+    () => false,
+  );
+  program.destroy();
+  return taken;
+}
 
 export function lifecycleTests(factory: () => Hypervisor): void {
   test("a VM starts, is paused and resumed, and is gone when killed", async () => {
@@ -117,6 +129,20 @@ export function lifecycleTests(factory: () => Hypervisor): void {
     }, 300);
     const answers = await Promise.all(Array.from({ length: 12 }, () => hypervisor.status(machine)));
     expect(new Set(answers)).toEqual(new Set(["running"]));
+  });
+
+  test("a stream of frames is taken up by one program after another, and its socket goes with the VM", async () => {
+    const hypervisor = factory();
+    if (hypervisor.capabilities().frames !== "stream") return;
+    await using workshop = new Workshop(hypervisor);
+    const { vmId, runtimeFolder } = workshop.spec();
+    const path = frameSocket(runtimeFolder, vmId);
+    const nic = { kind: "socket", mac: "52:54:00:00:00:01", mtu: 65_520, path } as const;
+    const machine = await hypervisor.start(workshop.spec({ vmId, nic }));
+    for (let round = 0; round < 3; round++) await until(() => isTakenUp(path));
+    expect(await hypervisor.status(machine)).toBe("running");
+    await hypervisor.kill(machine);
+    expect(workshop.remains()).toEqual([]);
   });
 
   test("usage tells processor time and memory", async () => {

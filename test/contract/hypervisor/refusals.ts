@@ -1,22 +1,8 @@
 import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
-import type { Hypervisor, NicSpec, VmSpec } from "../../../src/hypervisor/hypervisor.ts";
+import type { Hypervisor, VmSpec } from "../../../src/hypervisor/hypervisor.ts";
 import { codeOf, Workshop } from "./workshop.ts";
-
-function nic(hostPort: number): NicSpec {
-  return {
-    kind: "user",
-    mac: "52:54:00:00:00:01",
-    network: "10.100.0.0/29",
-    gateway: "10.100.0.1",
-    resolver: "10.100.0.2",
-    guestAddress: "10.100.0.3",
-    isolated: false,
-    forwards: [{ protocol: "tcp", hostAddress: "127.0.0.1", hostPort, guestPort: 1022 }],
-  };
-}
 
 /** Expects a start to fail with that code, and to leave nothing. */
 async function refused(
@@ -82,27 +68,6 @@ export function refusalTests(factory: () => Hypervisor): void {
       expect(workshop.remains()).toEqual([]);
     }
     expect(await codeOf(hypervisor.start(workshop.spec(), AbortSignal.abort()))).toBe("interrupted");
-  });
-
-  test("a host port in use is refused by its number", async () => {
-    const hypervisor = factory();
-    if (!hypervisor.capabilities().nics.includes("user")) return;
-    await using workshop = new Workshop(hypervisor);
-    const server = createServer();
-    const port = await new Promise<number>((resolve) => {
-      server.listen(0, "127.0.0.1", () => {
-        const address = server.address();
-        resolve(typeof address === "object" && address !== null ? address.port : 0);
-      });
-    });
-    try {
-      const spec = workshop.spec({ nic: nic(port) });
-      await refused(hypervisor, workshop, spec, "port-taken");
-      await expect(hypervisor.start(spec)).rejects.toThrow(String(port));
-    } finally {
-      server.close();
-    }
-    expect(workshop.remains()).toEqual([]);
   });
 
   test("more memory than the host can give is refused as the host's fault", async () => {

@@ -1,0 +1,37 @@
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { basename, join } from "node:path";
+import { frameSocket } from "../../hypervisor/frame-socket.ts";
+import type { NetworkContext } from "../network.ts";
+
+/** Where ember-net takes requests. */
+export function controlSocket({ runtimeFolder }: NetworkContext): string {
+  return join(runtimeFolder, "net.sock");
+}
+
+/** Leads to ports of a VM's guest: ember-net listens there while the VM is attached. */
+export function agentSocket({ runtimeFolder }: NetworkContext, vmId: string): string {
+  return join(runtimeFolder, `${vmId}.agent`);
+}
+
+/** What ember-net prints. */
+export function logFile({ runtimeFolder }: NetworkContext): string {
+  return join(runtimeFolder, "net.log");
+}
+
+/** Where executables unpack ember-net to, private to the owner. */
+export function programFolder({ stateFolder }: NetworkContext): string {
+  return join(stateFolder, "net");
+}
+
+/** Post-condition: no socket of that VM's network is left, nor what ember-vz was bound at beside its frames' socket. */
+export function removeSockets(context: NetworkContext, vmId: string): void {
+  const { runtimeFolder } = context;
+  const [agent, frames] = [agentSocket(context, vmId), frameSocket(runtimeFolder, vmId)].map((path) =>
+    basename(path),
+  );
+  const left = existsSync(runtimeFolder) ? readdirSync(runtimeFolder) : [];
+  for (const name of left) {
+    if (name === agent || name === frames || name.startsWith(`${frames}.`))
+      rmSync(join(runtimeFolder, name), { force: true });
+  }
+}
