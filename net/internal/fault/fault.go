@@ -13,6 +13,8 @@ const (
 	PermissionDenied Code = "permission-denied"
 	NotFound         Code = "not-found"
 	Unsupported      Code = "unsupported"
+	// Ending: this process does nothing any more; another one does what was asked for.
+	Ending Code = "ending"
 )
 
 // Fault is what went wrong, and what to do about it if something can be done.

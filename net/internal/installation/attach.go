@@ -23,7 +23,7 @@ func (i *Installation) Attach(settings guest.Settings) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.ended {
-		return fault.New(fault.Internal, "ember-net is ending: nobody needed it").With("do it again")
+		return fault.New(fault.Ending, "ember-net is ending: nobody needed it")
 	}
 	if err := i.refuseTwins(&settings); err != nil {
 		return err

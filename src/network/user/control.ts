@@ -150,6 +150,7 @@ const hints: Readonly<Record<string, string>> = {
 };
 
 function failureOf(error: Failure): EmberError {
+  if (error.code === "ending") return new NetworkGone("ended before it had answered");
   const code = codes[error.code] ?? "network-failed";
   const hint = error.hint ?? hints[error.code];
   return new EmberError(code, error.message, hint === undefined ? {} : { hint });
