@@ -15,8 +15,9 @@ type Conn struct {
 	segment  int
 }
 
-// headers of a segment besides the IP header: TCP's and its time stamps, bytes.
-const segmentHeaders = header.TCPMinimumSize + 12
+// segmentHeaders besides the IP header, bytes: TCP's, and all the options that it may have. The stack keeps room for them
+// in every segment, and would make two of a larger write.
+const segmentHeaders = header.TCPMinimumSize + header.TCPOptionsMaximumSize
 
 // newConn sets what all connections with guests have; mtu is the link's, bytes.
 func newConn(queue *waiter.Queue, endpoint tcpip.Endpoint, mtu uint32) *Conn {
