@@ -245,3 +245,32 @@ func TestGuestIsToldTheRuleInHTTP(t *testing.T) {
 		}
 	}
 }
+
+func TestServerMaySpeakFirstToAGuestWhoseLineHasNoEnd(t *testing.T) {
+	vm, machine := startWithPolicy(t, allowHost("good.example"))
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		_, _ = io.WriteString(conn, "220 hello\r\n")
+		_, _ = io.Copy(conn, conn)
+	}()
+	resolve(t, machine, vm, "good.example")
+	conn, err := connectFrom(t, machine, outside, listener.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := bufio.NewReaderSize(conn, 16).ReadString('\n'); err != nil || got != "220 hello\r\n" {
+		t.Fatalf("%q, %v", got, err)
+	}
+	if err := echoes(t, conn); err != nil {
+		t.Error(err)
+	}
+}
