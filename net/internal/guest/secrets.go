@@ -1,35 +1,15 @@
 package guest
 
 import (
-	"errors"
 	"net/netip"
 
 	"ember.dev/net/internal/intercept"
 	"ember.dev/net/internal/policy"
 )
 
-// SetSecrets replaces what is put in place on the way to some hosts; authority is nil for a VM without secrets. Connections
-// that others were for end.
+// SetSecrets replaces what is put in place on the way to some hosts: see intercept.Slot.
 func (vm *VM) SetSecrets(authority *intercept.Authority, secrets []intercept.Secret) error {
-	var interceptor *intercept.Interceptor
-	if len(secrets) > 0 {
-		if authority == nil {
-			return errors.New("secrets need an authority")
-		}
-		var err error
-		if interceptor, err = intercept.New(*authority, secrets); err != nil {
-			return err
-		}
-	}
-	present := vm.intercept.Load()
-	if present != nil && interceptor != nil && present.Same(interceptor) {
-		return nil
-	}
-	vm.intercept.Store(interceptor)
-	if present != nil {
-		present.Close()
-	}
-	return nil
+	return vm.intercept.Set(authority, secrets)
 }
 
 // quicRule is the rule in a refusal of HTTP/3.

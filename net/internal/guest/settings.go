@@ -40,10 +40,32 @@ type Settings struct {
 	FlowRecord string               `json:"flowRecord"`
 }
 
-// Link says where the hypervisor exchanges frames: "stream" where it listens, "datagram" where ember-net does.
+// RedirectLink is the kind of a VM whose packets the host routes: its firewall redirects connections to ember-net.
+const RedirectLink = "redirect"
+
+// Link says where the hypervisor exchanges frames: "stream" where it listens, "datagram" where ember-net does. Or it is
+// none, and redirects what comes in by a device of the host.
 type Link struct {
-	Kind string `json:"kind"`
-	Path string `json:"path"`
+	Kind   string `json:"kind"`
+	Path   string `json:"path,omitempty"`
+	Device string `json:"device,omitempty"`
+	// TCPPort and DNSPort of the gateway's address are where the firewall redirects to; 0 is any, see the VM's status.
+	TCPPort uint16 `json:"tcpPort,omitempty"`
+	DNSPort uint16 `json:"dnsPort,omitempty"`
+}
+
+func (l Link) check() error {
+	switch l.Kind {
+	case "stream", "datagram":
+		if l.Path != "" && l == (Link{Kind: l.Kind, Path: l.Path}) {
+			return nil
+		}
+	case RedirectLink:
+		if l.Device != "" && l.Path == "" {
+			return nil
+		}
+	}
+	return fmt.Errorf("a link is 'stream' or 'datagram' and has a path, or it is 'redirect' and has a device")
 }
 
 // Agent is the socket that leads to any port of the guest.
@@ -100,8 +122,8 @@ func (s *Settings) Check() error {
 	if s.MTU < minMTU || s.MTU > maxMTU {
 		return fmt.Errorf("an MTU is between %d and %d", minMTU, maxMTU)
 	}
-	if s.Link.Path == "" || s.Link.Kind != "stream" && s.Link.Kind != "datagram" {
-		return fmt.Errorf("a link is 'stream' or 'datagram' and has a path")
+	if err := s.Link.check(); err != nil {
+		return err
 	}
 	if err := s.Policy.Validate(); err != nil {
 		return err

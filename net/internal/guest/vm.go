@@ -46,7 +46,7 @@ type VM struct {
 	stack     *stack.Stack
 	engine    *policy.Engine
 	recorder  *record.Recorder
-	intercept atomic.Pointer[intercept.Interceptor]
+	intercept intercept.Slot
 	connected atomic.Bool
 
 	routes   *route.Table

@@ -47,11 +47,11 @@ func (i *Installation) Attach(settings guest.Settings) error {
 
 // change is called with mu held. What can fail comes first, and is put back.
 func (i *Installation) change(present *vm, settings guest.Settings) error {
-	if err := present.ports.Set(settings.OpenPorts()); err != nil {
+	if err := present.setPorts(settings.OpenPorts()); err != nil {
 		return err
 	}
 	if err := present.network.SetSecrets(settings.Authority, settings.Secrets); err != nil {
-		return errors.Join(fault.New(fault.Usage, "%s", err), present.ports.Set(present.settings.OpenPorts()))
+		return errors.Join(fault.New(fault.Usage, "%s", err), present.setPorts(present.settings.OpenPorts()))
 	}
 	present.network.SetPolicy(settings.Policy)
 	present.network.SetConnected(settings.Connected)
@@ -112,7 +112,7 @@ func (i *Installation) Publish(id string, ports []publish.Port) error {
 	}
 	settings := one.settings
 	settings.Ports = ports
-	if err := one.ports.Set(settings.OpenPorts()); err != nil {
+	if err := one.setPorts(settings.OpenPorts()); err != nil {
 		return err
 	}
 	one.settings = settings

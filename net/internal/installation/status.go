@@ -20,6 +20,8 @@ type Status struct {
 	ReceivedBytes uint64         `json:"receivedBytes"`
 	SentBytes     uint64         `json:"sentBytes"`
 	Ports         []publish.Port `json:"ports"`
+	// Redirect is for the host's firewall, when it routes the VM's packets.
+	Redirect *Redirect `json:"redirect,omitempty"`
 }
 
 // Status of all VMs, by their ids.
@@ -30,7 +32,7 @@ func (i *Installation) Status() []Status {
 	for id, one := range i.vms {
 		now := one.network.Status()
 		list = append(list, Status{
-			ID: id, Name: one.settings.Name, Linked: now.Linked, Ports: one.ports.List(),
+			ID: id, Name: one.settings.Name, Linked: now.Linked, Ports: one.listPorts(), Redirect: redirectOf(one),
 			Allowed: now.Allowed, Refused: now.Refused, Spoofed: now.Spoofed, Connections: now.Connections,
 			ReceivedBytes: now.ReceivedBytes, SentBytes: now.SentBytes,
 		})

@@ -16,7 +16,8 @@ const saveInterval = 5 * time.Second
 // vm is an attached VM with all that leads to it.
 type vm struct {
 	settings guest.Settings
-	network  *guest.VM
+	network  network
+	// agent and ports are nil for a VM whose packets the host routes.
 	agent    *publish.Agent
 	ports    *publish.Ports
 	recorder *record.Recorder
@@ -25,17 +26,48 @@ type vm struct {
 }
 
 // open makes a VM's network; when anything of it fails, nothing is left.
-func open(settings guest.Settings, around guest.Surroundings) (_ *vm, err error) {
+func open(settings guest.Settings, around guest.Surroundings) (*vm, error) {
 	one := &vm{settings: settings, recorder: record.New(), closed: make(chan struct{}), saved: make(chan struct{})}
 	if settings.FlowRecord != "" {
 		if err := one.recorder.Load(settings.FlowRecord); err != nil {
 			log.Printf("VM %s: %v", settings.ID, err)
 		}
 	}
-	if one.network, err = guest.New(&settings, around, one.recorder); err != nil {
+	if settings.Link.Kind == guest.RedirectLink {
+		if err := one.openRedirected(around); err != nil {
+			return nil, err
+		}
+	} else if err := one.openCarried(around); err != nil {
 		return nil, err
 	}
-	undo := []func(){one.network.Close}
+	go one.save()
+	return one, nil
+}
+
+// openRedirected is for a VM whose packets the host routes.
+func (v *vm) openRedirected(around guest.Surroundings) error {
+	if len(v.settings.Ports) > 0 || v.settings.Agent.Path != "" {
+		return fault.New(fault.Unsupported, "a VM whose packets the host routes has its ports and its agent from there")
+	}
+	network, err := openRedirected(&v.settings, around, v.recorder)
+	if err != nil {
+		return err
+	}
+	if err := network.SetSecrets(v.settings.Authority, v.settings.Secrets); err != nil {
+		network.Close()
+		return fault.New(fault.Usage, "%s", err)
+	}
+	v.network = network
+	return nil
+}
+
+// openCarried is for a VM whose packets ember-net carries.
+func (v *vm) openCarried(around guest.Surroundings) (err error) {
+	network, err := guest.New(&v.settings, around, v.recorder)
+	if err != nil {
+		return err
+	}
+	undo := []func(){network.Close}
 	defer func() {
 		if err != nil {
 			for last := len(undo) - 1; last >= 0; last-- {
@@ -43,26 +75,24 @@ func open(settings guest.Settings, around guest.Surroundings) (_ *vm, err error)
 			}
 		}
 	}()
-	if err = one.network.SetSecrets(settings.Authority, settings.Secrets); err != nil {
-		return nil, fault.New(fault.Usage, "%s", err)
+	if err = network.SetSecrets(v.settings.Authority, v.settings.Secrets); err != nil {
+		return fault.New(fault.Usage, "%s", err)
 	}
-	if one.agent, err = publish.ListenAgent(settings.Agent.Path, one.network); err != nil {
-		return nil, fault.New(fault.Internal, "cannot listen for the agent's clients: %s", err)
+	if v.agent, err = publish.ListenAgent(v.settings.Agent.Path, network); err != nil {
+		return fault.New(fault.Internal, "cannot listen for the agent's clients: %s", err)
 	}
-	undo = append(undo, func() { one.agent.Close() })
-	one.ports = publish.NewPorts(one.network)
-	if err = one.ports.Set(settings.OpenPorts()); err != nil {
-		return nil, err
-	}
-	go one.save()
-	return one, nil
+	undo = append(undo, func() { v.agent.Close() })
+	v.network, v.ports = network, publish.NewPorts(network)
+	return v.ports.Set(v.settings.OpenPorts())
 }
 
 // close leaves nothing of the VM.
 func (v *vm) close() {
 	close(v.closed)
-	v.ports.Close()
-	v.agent.Close()
+	if v.ports != nil {
+		v.ports.Close()
+		v.agent.Close()
+	}
 	v.network.Close()
 	<-v.saved
 }

@@ -23,12 +23,11 @@ func (vm *VM) answerDatagrams() {
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
-		if err != nil || from.Addr().Unmap() != vm.settings.Guest {
+		if err != nil || !vm.isGuest(from) {
 			continue
 		}
 		if vm.questions.Add(1) > maxQuestions {
 			vm.questions.Add(-1)
-			vm.overLimit.Add(1)
 			continue
 		}
 		question := append([]byte(nil), message[:n]...)
@@ -41,15 +40,14 @@ func (vm *VM) answerDatagrams() {
 	}
 }
 
-func (vm *VM) serveDNS(guest socket) {
+func (vm *VM) serveDNS(ctx context.Context, guest socket) {
 	if vm.questions.Add(1) > maxQuestions {
-		vm.overLimit.Add(1)
 		vm.questions.Add(-1)
 		guest.Reset()
 		return
 	}
 	defer vm.questions.Add(-1)
-	stop := context.AfterFunc(vm.ctx, guest.Reset)
+	stop := context.AfterFunc(ctx, guest.Reset)
 	defer stop()
-	vm.around.Resolver.ServeStream(vm.ctx, guest, vm.asker())
+	vm.around.Resolver.ServeStream(ctx, guest, vm.asker())
 }

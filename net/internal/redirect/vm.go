@@ -11,6 +11,7 @@ import (
 
 	"ember.dev/net/internal/guard"
 	"ember.dev/net/internal/inspect"
+	"ember.dev/net/internal/intercept"
 	"ember.dev/net/internal/names"
 	"ember.dev/net/internal/policy"
 	"ember.dev/net/internal/record"
@@ -44,22 +45,27 @@ type VM struct {
 	around    Surroundings
 	engine    *policy.Engine
 	recorder  inspect.Recorder
-	intercept atomic.Pointer[inspect.Interceptor]
+	intercept intercept.Slot
 
 	connections, questions atomic.Int64
-	overLimit              atomic.Uint64
 
 	tcp, dnsTCP *net.TCPListener
 	dnsUDP      *net.UDPConn
 	ctx         context.Context
 	cancel      context.CancelFunc
 	serving     sync.WaitGroup
+
+	mu sync.Mutex
+	// joined is for connections: it is done while the VM is not connected.
+	joined context.Context
+	part   context.CancelFunc
 }
 
 // New listens. When any socket cannot be had, none is left open. Only Linux redirects: elsewhere errors.ErrUnsupported.
 func New(settings Settings, around Surroundings, p policy.Policy, recorder inspect.Recorder) (*VM, error) {
 	vm := &VM{settings: settings, around: around, engine: policy.New(p), recorder: recorder}
 	vm.ctx, vm.cancel = context.WithCancel(context.Background())
+	vm.SetConnected(true)
 	if err := vm.listen(); err != nil {
 		vm.Close()
 		return nil, fmt.Errorf("listen on %s: %w", settings.Device, err)
@@ -89,23 +95,38 @@ func (vm *VM) Ports() (tcp, dns uint16) {
 	return port(vm.tcp), port(vm.dnsTCP)
 }
 
+// Address is the host's, on the VM's cable.
+func (vm *VM) Address() netip.Addr { return vm.settings.Address }
+
+// SetConnected joins the VM to the outside, or ends all that goes there. It begins connected.
+func (vm *VM) SetConnected(connected bool) {
+	vm.mu.Lock()
+	defer vm.mu.Unlock()
+	switch {
+	case !connected:
+		vm.part()
+	case vm.joined == nil || vm.joined.Err() != nil:
+		vm.joined, vm.part = context.WithCancel(vm.ctx)
+	}
+}
+
+// whileConnected is done once the VM is not connected.
+func (vm *VM) whileConnected() context.Context {
+	vm.mu.Lock()
+	defer vm.mu.Unlock()
+	return vm.joined
+}
+
 // SetPolicy replaces the policy; connections that it does not allow end.
 func (vm *VM) SetPolicy(p policy.Policy) { vm.engine.Replace(p) }
 
-// SetIntercept takes over who puts secrets in place; nil for nobody.
-func (vm *VM) SetIntercept(interceptor inspect.Interceptor) {
-	if interceptor == nil {
-		vm.intercept.Store(nil)
-		return
-	}
-	vm.intercept.Store(&interceptor)
+// SetSecrets replaces what is put in place on the way to some hosts: see intercept.Slot.
+func (vm *VM) SetSecrets(authority *intercept.Authority, secrets []intercept.Secret) error {
+	return vm.intercept.Set(authority, secrets)
 }
 
-// Connections is how many there are; OverLimit how many were reset because there were too many, with questions lost so.
-func (vm *VM) Connections() int64 { return vm.connections.Load() }
-
-// OverLimit counts connections that were reset, and questions that were lost, because there were too many at a time.
-func (vm *VM) OverLimit() uint64 { return vm.overLimit.Load() }
+// Connections is how many there are.
+func (vm *VM) Connections() int { return int(vm.connections.Load()) }
 
 // Close ends all connections and leaves no socket.
 func (vm *VM) Close() {
@@ -122,7 +143,7 @@ func (vm *VM) Close() {
 }
 
 // accept serves what comes from the guest's own address, until the listener is closed.
-func (vm *VM) accept(listener *net.TCPListener, serve func(socket)) {
+func (vm *VM) accept(listener *net.TCPListener, serve func(context.Context, socket)) {
 	for {
 		conn, err := listener.AcceptTCP()
 		if errors.Is(err, net.ErrClosed) {
@@ -132,8 +153,7 @@ func (vm *VM) accept(listener *net.TCPListener, serve func(socket)) {
 			continue // the connection has failed, not the listener
 		}
 		guest := socket{conn}
-		if conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap() != vm.settings.Guest || vm.connections.Load() >= maxConnections {
-			vm.overLimit.Add(1)
+		if !vm.isGuest(conn.RemoteAddr().(*net.TCPAddr).AddrPort()) || vm.connections.Load() >= maxConnections {
 			guest.Reset()
 			continue
 		}
@@ -141,12 +161,17 @@ func (vm *VM) accept(listener *net.TCPListener, serve func(socket)) {
 		vm.serving.Go(func() {
 			defer vm.connections.Add(-1)
 			defer guest.Close()
-			serve(guest)
+			serve(vm.whileConnected(), guest)
 		})
 	}
 }
 
-func (vm *VM) serve(guest socket) {
+// isGuest says whether something comes from the VM, while it is connected.
+func (vm *VM) isGuest(from netip.AddrPort) bool {
+	return from.Addr().Unmap() == vm.settings.Guest && vm.whileConnected().Err() == nil
+}
+
+func (vm *VM) serve(ctx context.Context, guest socket) {
 	destination, err := originalDestination(guest.TCPConn)
 	if err != nil {
 		guest.Reset()
@@ -165,9 +190,9 @@ func (vm *VM) serve(guest socket) {
 	case decision.Verdict == policy.Refuse:
 		vm.refuse(guest, destination, decision)
 	case decision.Verdict == policy.Inspect || view.Interests(destination):
-		inspect.Serve(vm.ctx, guest, destination, view)
+		inspect.Serve(ctx, guest, destination, view)
 	default:
-		inspect.Pass(vm.ctx, guest, destination, view)
+		inspect.Pass(ctx, guest, destination, view)
 	}
 }
 
@@ -179,7 +204,7 @@ func (vm *VM) refuse(guest socket, destination netip.AddrPort, decision policy.D
 func (vm *VM) inspection() *inspect.VM {
 	view := &inspect.VM{Engine: vm.engine, Dial: vm.around.Dial, Record: vm.recorder}
 	if interceptor := vm.intercept.Load(); interceptor != nil {
-		view.Intercept = *interceptor
+		view.Intercept = interceptor
 	}
 	return view
 }

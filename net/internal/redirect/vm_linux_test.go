@@ -138,6 +138,30 @@ func TestGuestOfATAPReachesByNameWhatItMay(t *testing.T) {
 	}
 }
 
+func TestGuestOfATAPThatIsNotConnectedReachesNothing(t *testing.T) {
+	if !inLab(t) {
+		return
+	}
+	vm, _ := start(t, policy.Open())
+	go echoAll(tls.NewListener(listenOutside(t, 443), certificate()))
+	open, err := secure(t, "a.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	vm.SetConnected(false)
+	if _, err := open.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("what was open: %v", err)
+	}
+	if _, err := secure(t, "a.example"); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("another: %v", err)
+	}
+	vm.SetConnected(true)
+	vm.SetConnected(true)
+	if _, err := secure(t, "a.example"); err != nil {
+		t.Errorf("connected again: %v", err)
+	}
+}
+
 func TestGuestOfATAPIsToldTheRuleInHTTP(t *testing.T) {
 	if !inLab(t) {
 		return
