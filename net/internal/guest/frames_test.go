@@ -135,3 +135,5 @@ func TestFramesThatMakeNoSenseDoNoHarm(t *testing.T) {
 		t.Errorf("ICMP type %d", kind)
 	}
 }
+
+func toAddr(text string) netip.Addr { return netip.MustParseAddr(text) }

@@ -135,7 +135,8 @@ func (vm *VM) Close() {
 	vm.cancel()
 	vm.flows.endAll()
 	<-vm.ended
-	vm.stack.Destroy()
+	vm.stack.Close()
+	go vm.stack.Wait() // for connections that were only just begun, minutes: they have no cable any more
 }
 
 // SetConnected joins the VM to the outside and its siblings, or ends all that goes there.

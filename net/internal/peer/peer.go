@@ -40,7 +40,7 @@ func New(t testing.TB, own, other tcpip.LinkAddress, mtu uint32, addresses ...tc
 		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol, ipv6.NewProtocol},
 		TransportProtocols: []stack.TransportProtocolFactory{tcp.NewProtocol, udp.NewProtocol, icmp.NewProtocol4, icmp.NewProtocol6},
 	})
-	t.Cleanup(g.Stack.Destroy)
+	t.Cleanup(g.Stack.Close)
 	if err := g.Stack.CreateNIC(NIC, g.Endpoint); err != nil {
 		t.Fatal(err)
 	}
