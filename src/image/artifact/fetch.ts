@@ -10,7 +10,7 @@ import { readBlob } from "../oci/blobs.ts";
 import { parseJson } from "../oci/parse.ts";
 import { type Descriptor, type Manifest, manifestSchema } from "../oci/schemas.ts";
 import type { FetchedImage } from "../origins/origin.ts";
-import { copyToLayout, fetchManifest, layoutName, type SkopeoSource } from "../skopeo/skopeo.ts";
+import { copyLimit, copyToLayout, fetchManifest, layoutName, type SkopeoSource } from "../skopeo/skopeo.ts";
 import { checkChunks, checkManifest } from "./check.ts";
 import { chunkType, type DiskChunk, type DiskConfig, diskConfigSchema } from "./format.ts";
 import { isThere, makeHole, makeHoles } from "./holes.ts";
@@ -54,7 +54,8 @@ export function artifactFetcher(installation: Installation): ArtifactFetcher {
     const holes = makeHoles(layout, manifest, config, new Set(local.map(({ at }) => at)));
     const missing = manifest.layers.filter(({ digest }) => !isThere(layout, digest));
     const total = missing.reduce((sum, { size }) => sum + size, 0);
-    await copyToLayout(source, data, { ...task, totalBytes: () => total });
+    const limitBytes = copyLimit(manifest.layers);
+    await copyToLayout(source, data, { ...task, totalBytes: () => total, limitBytes });
     for (const hole of holes) rmSync(hole);
     keepLayers(cache, layout);
     const restore: Restore = { installation, config, manifest, layout, base, cloneId, cache };

@@ -321,6 +321,27 @@ describe.skipIf(skip)("a registry", () => {
       await expect(pull(`${host}/lies/a:1`)).rejects.toMatchObject({ code: "verification-failed" });
     });
 
+    test("content without an end is cut off", async () => {
+      push(registry, "endless/a:1", "endless");
+      const { host } = await before({
+        meddle: ({ url }, response) => {
+          if (!isBlob(url)) return false;
+          const piece = Buffer.alloc(1_000_000, "x");
+          const more = (): void => {
+            if (!response.destroyed) response.write(piece, more);
+          };
+          response.writeHead(200);
+          more();
+          return true;
+        },
+      });
+      await expect(pull(`${host}/endless/a:1`)).rejects.toMatchObject({
+        code: "verification-failed",
+        message: expect.stringContaining("does not keep to the manifest"),
+      });
+      expect(workshop.files()).toEqual([]);
+    });
+
     test("waiting ends with the command", async () => {
       const abort = new AbortController();
       const { host } = await before({

@@ -17,6 +17,7 @@ import {
 } from "../oci/schemas.ts";
 import { canonicalName, type RegistryReference, shown } from "../reference.ts";
 import {
+  copyLimit,
   copyToLayout,
   fetchManifest,
   layoutName,
@@ -193,11 +194,9 @@ async function fetchImage(
   );
   const kept = keptBytes > 0 ? { keptBytes } : {};
   const totalBytes = layers.reduce((sum, { size }) => sum + size, 0);
+  const sizes = { layers, totalBytes: () => totalBytes, limitBytes: copyLimit(layers) };
   const copy = beginCopy(
-    (signal) =>
-      firstOf(sources, task, (each) =>
-        copyToLayout(each, folder, { ...task, signal, layers, totalBytes: () => totalBytes }),
-      ),
+    (signal) => firstOf(sources, task, (each) => copyToLayout(each, folder, { ...task, signal, ...sizes })),
     task.signal,
   );
   const read = async (): Promise<LayoutImage> => {

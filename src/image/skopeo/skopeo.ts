@@ -68,10 +68,12 @@ export async function fetchManifest(source: SkopeoSource, signal?: AbortSignal):
   return Buffer.concat(parts);
 }
 
-/** What is known of a copy beforehand, for showing how far it is. */
+/** What is known of a copy beforehand. */
 export interface CopySizes {
   readonly totalBytes?: () => number | undefined;
   readonly layers?: readonly { readonly digest: string; readonly size: number }[];
+  /** See `copyLimit`: a registry that sends more is refused. */
+  readonly limitBytes?: number | undefined;
 }
 
 /**
@@ -88,6 +90,7 @@ export async function copyToLayout(
   mkdirSync(join(folder, "tmp"), { recursive: true, mode: 0o700 });
   using watch = watchGrowth(folder, {
     stallMs: source.limits?.stallMs ?? defaultStallMs,
+    limitBytes: task.limitBytes,
     signal: task.signal,
     onGrowth: (done) => {
       const total = task.totalBytes?.();
@@ -110,11 +113,17 @@ export async function copyToLayout(
   try {
     await skopeo(source, args, { timeoutMs: copyLimitMs, signal: watch.signal, cwd: folder });
   } catch (error) {
-    if (task.signal?.aborted !== true && watch.signal.reason instanceof EmberError) {
-      throw timedOut(source, watch.signal.reason.message);
-    }
-    throw error;
+    const { reason } = watch.signal;
+    if (task.signal?.aborted === true || !(reason instanceof EmberError)) throw error;
+    throw reason.code === "timeout" ? timedOut(source, reason.message) : sentTooMuch(source, reason);
   }
+}
+
+/** What a copy of these layers can take up with its documents; undefined where there are none to go by. */
+export function copyLimit(layers: readonly { readonly size: number }[]): number | undefined {
+  if (layers.length === 0) return undefined;
+  // The manifest and the configuration, and as they may be translated.
+  return layers.reduce((sum, { size }) => sum + size, 4 * documentLimitBytes);
 }
 
 /**
@@ -173,6 +182,14 @@ function timedOut(source: SkopeoSource, detail: string): EmberError {
   return new EmberError("timeout", `'${source.registry ?? source.what}' is too slow: ${detail}`, {
     hint: "check the network and the registry, then try again",
   });
+}
+
+function sentTooMuch(source: SkopeoSource, cause: EmberError): EmberError {
+  return new EmberError(
+    "verification-failed",
+    `'${source.registry ?? source.what}' does not keep to the manifest: ${cause.message}`,
+    { hint: "the registry is damaged, or somebody is in between: use another", cause },
+  );
 }
 
 function tooLarge(source: SkopeoSource): EmberError {
