@@ -67,8 +67,9 @@ test-quick: guest net vsock-device ## Run the checks and the tests that boot no 
 test-kernel-build: build ## Build a kernel from the distribution's source, boot it and try containers' needs (EMBER_JOBS=N; a quarter of an hour)
 	@$(BUN) test --timeout=600000 test/kernel-build
 
-fuzz: setup ## Feed the readers of strangers' bytes with noise, a minute each; what breaks one is kept in test/fuzz/corpus
+fuzz: setup ## Feed the readers of strangers' bytes with noise, about a minute each; what breaks one is kept for later tests
 	@for target in tar manifest disk; do $(BUN) scripts/fuzz.ts $$target 60 || exit 1; done
+	@$(MAKE) --no-print-directory -C net fuzz
 
 test-kvm: build ## Run the Firecracker suite on this host's own firecracker, jailer and KVM, as root
 	@EMBER_FIRECRACKER=host EMBER_REQUIRE=kvm $(BUN) test --timeout=600000 test/e2e/firecracker
