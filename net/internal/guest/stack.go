@@ -24,6 +24,8 @@ const (
 	// largestBuffer that receiving grows to while the outside takes it as fast, bytes.
 	largestBuffer = 4 << 20
 	timeWait      = 5 * time.Second
+	// synRetries of a connection's first packets: a guest that has gone is waited for half a minute.
+	synRetries = 4
 )
 
 // newStack makes a stack that takes every packet for its own, and sends under any address.
@@ -68,8 +70,9 @@ func setTCP(s *stack.Stack) error {
 	moderate := tcpip.TCPModerateReceiveBufferOption(true)
 	receive := tcpip.TCPReceiveBufferSizeRangeOption{Min: tcp.MinBufferSize, Default: defaultBuffer, Max: largestBuffer}
 	send := tcpip.TCPSendBufferSizeRangeOption{Min: tcp.MinBufferSize, Default: defaultBuffer, Max: largestBuffer}
+	retries := tcpip.TCPSynRetriesOption(synRetries)
 	wait := tcpip.TCPTimeWaitTimeoutOption(timeWait)
-	for _, option := range []tcpip.SettableTransportProtocolOption{&sack, &moderate, &receive, &send, &wait} {
+	for _, option := range []tcpip.SettableTransportProtocolOption{&sack, &moderate, &receive, &send, &wait, &retries} {
 		if err := s.SetTransportProtocolOption(tcp.ProtocolNumber, option); err != nil {
 			return fmt.Errorf("set %T: %s", option, err)
 		}

@@ -78,7 +78,7 @@ func (vm *VM) connectDirectly(ctx context.Context, request *tcp.ForwarderRequest
 		return
 	}
 	defer upstream.Close()
-	conn := vm.accept(request)
+	conn := vm.accept(ctx, request)
 	if conn == nil {
 		return
 	}
@@ -86,8 +86,16 @@ func (vm *VM) connectDirectly(ctx context.Context, request *tcp.ForwarderRequest
 	relay.Run(ctx, conn, upstream, vm.endpoint.Queue)
 }
 
-// accept completes the handshake with the guest; nil when the guest has gone.
-func (vm *VM) accept(request *tcp.ForwarderRequest) *Conn {
+// accept completes the handshake with the guest; nil when the guest has gone, or ctx has ended before.
+func (vm *VM) accept(ctx context.Context, request *tcp.ForwarderRequest) *Conn {
+	id := request.ID()
+	protocol := protocolOf(fromStack(id.LocalAddress))
+	stop := context.AfterFunc(ctx, func() {
+		if endpoint := vm.stack.FindTransportEndpoint(protocol, tcp.ProtocolNumber, id, nic); endpoint != nil {
+			endpoint.Abort()
+		}
+	})
+	defer stop()
 	var queue waiter.Queue
 	endpoint, err := request.CreateEndpoint(&queue)
 	request.Complete(err != nil)
@@ -131,7 +139,7 @@ func (vm *VM) connectGateway(request *tcp.ForwarderRequest, destination netip.Ad
 		return
 	}
 	defer vm.flows.remove(one)
-	conn := vm.accept(request)
+	conn := vm.accept(vm.ctx, request)
 	if conn == nil {
 		return
 	}
@@ -143,7 +151,7 @@ func (vm *VM) connectGateway(request *tcp.ForwarderRequest, destination netip.Ad
 
 // connectInspected accepts first: what the guest says decides. The inspection holds the connection by it.
 func (vm *VM) connectInspected(ctx context.Context, request *tcp.ForwarderRequest, destination netip.AddrPort, view *inspect.VM) {
-	conn := vm.accept(request)
+	conn := vm.accept(ctx, request)
 	if conn == nil {
 		return
 	}

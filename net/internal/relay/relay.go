@@ -8,6 +8,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"sync"
 	"syscall"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -36,22 +37,24 @@ type Gate interface {
 func Run(ctx context.Context, guest Guest, outside net.Conn, gate Gate) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() {
+	defer outside.Close()
+	defer guest.Close()
+	abort := sync.OnceFunc(func() {
+		cancel()
 		guest.Reset()
 		reset(outside)
 	})
-	defer outside.Close()
-	defer guest.Close()
+	stop := context.AfterFunc(ctx, abort) // wakes those who wait for a socket
 	defer stop()
 	returned := make(chan struct{})
 	go func() {
 		defer close(returned)
 		if toOutside(ctx, guest, outside) != nil {
-			cancel()
+			abort()
 		}
 	}()
 	if toGuest(ctx, guest, outside, gate) != nil {
-		cancel()
+		abort()
 	}
 	<-returned
 }
