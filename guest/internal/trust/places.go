@@ -63,7 +63,8 @@ func planFor(root string) plan {
 			p.bundles = appendNew(p.bundles, file)
 		}
 	}
-	if len(p.bundles) == 0 {
+	bare := len(p.bundles) == 0
+	if bare {
 		p.bundles = []string{filepath.Join(realPath(root, filepath.Dir(fallback)), filepath.Base(fallback))}
 	}
 	for _, a := range allAnchors {
@@ -78,7 +79,7 @@ func planFor(root string) plan {
 			p.covered = appendNew(p.covered, folder)
 		}
 	}
-	if folder := realPath(root, hashed); isFolder(root, folder) {
+	if folder := realPath(root, hashed); bare || isFolder(root, folder) {
 		p.hashed = folder
 		if within, found := folderOf(root, filepath.Join(folder, "x")); found {
 			folder = within

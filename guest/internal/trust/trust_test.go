@@ -82,6 +82,9 @@ func TestAnImageWithoutABundleGetsOne(t *testing.T) {
 		if got := l.shown("/etc/ssl/certs/ca-certificates.crt"); got != ours {
 			t.Errorf("%s: %q", name, got)
 		}
+		if got := l.shown(hashed + "/" + l.authorities[0].hash + ".0"); got != ours {
+			t.Errorf("%s: OpenSSL finds %q by the hash", name, got)
+		}
 		before := l.disk()
 		if l.save(); !maps.Equal(before, l.disk()) {
 			t.Errorf("%s: %q became %q", name, before, l.disk())
