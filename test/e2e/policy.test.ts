@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { networkOperation } from "../../src/vm/operations/network.ts";
 import type { CommandResult, TestInstallation } from "../support/ember.ts";
 import { skipUnless } from "../support/require.ts";
 import { hosts, World } from "../support/world.ts";
@@ -168,6 +170,52 @@ describe.skipIf(skipped)("a secret", () => {
     await ember.ok(["vm", "update", "bot", "--no-secrets"]);
     expect(await ember.json(["vm", "inspect", "bot"])).toMatchObject({ secrets: [] });
     expect(filesBelow(ember.stateDir).filter((path) => path.includes("secrets.json"))).toEqual([]);
+  }, 240_000);
+});
+
+describe.skipIf(skipped)("ports on the network without root", () => {
+  /** Waits until exactly these of the ports lead to the guest: its server takes a moment. */
+  async function expectOpen(ports: readonly number[], asked: readonly number[]): Promise<void> {
+    const { places } = world;
+    const open = (): number[] => {
+      const cells = places.reachedFrom(places.host, ...asked.map((port) => `127.0.0.1:${port}`));
+      return asked.filter((port) => cells.includes(`tcp 127.0.0.1:${port}`));
+    };
+    for (let attempt = 0; attempt < 20 && open().join() !== ports.join(); attempt++) await sleep(200);
+    expect(open()).toEqual([...ports]);
+  }
+
+  beforeAll(async () => {
+    if (skipped) return;
+    await ember.ok(["vm", "start", "bot"]);
+    await world.places.serveIn(ember, "bot");
+  }, 120_000);
+
+  test("are published and given back while the VM runs, and a taken one is named with its owner", async () => {
+    await ember.ok(["vm", "publish", "bot", "17100:7000", "17101:7000"]);
+    await expectOpen([17_100, 17_101], [17_100, 17_101]);
+    await ember.ok(["vm", "unpublish", "bot", "17101"]);
+    await expectOpen([17_100], [17_100, 17_101]);
+    const taken = await ember.run(["vm", "publish", "bot", "17102:7000", "0.0.0.0:7000:7000"]);
+    expect(taken).toMatchObject({ status: 4 });
+    expect(taken.stderr).toMatch(/port 0.0.0.0:7000\/tcp is taken by 'reach' \(pid \d+\)/);
+    await expectOpen([17_100], [17_100, 17_102]);
+    await ember.ok(["vm", "unpublish", "bot", "17100"]);
+  }, 120_000);
+
+  test("whose change is killed at any step are what the database says after the next command", async () => {
+    await ember.ok(["vm", "publish", "bot", "17103:7000"]);
+    for (const { name } of networkOperation().steps) {
+      for (const phase of ["before", "after"]) {
+        const killed = await ember.run(["vm", "publish", "bot", "17104:7000"], {
+          env: { EMBER_FAULT: `kill:vm.network:${name}:${phase}` },
+        });
+        expect(killed.status).toBe(137);
+        await ember.ok(["reconcile"]);
+        await expectOpen([17_103], [17_103, 17_104]);
+      }
+    }
+    await ember.ok(["vm", "unpublish", "bot", "17103"]);
   }, 240_000);
 });
 
