@@ -9,8 +9,8 @@ import type {
   ExecResult,
   FileChange,
   ForkVmOptions,
-  HostName,
   HostPort,
+  HostResolver,
   ImageDetails,
   ImagePruneReport,
   ImageSummary,
@@ -146,8 +146,10 @@ export interface NetworkApi {
   /** Empties that record. */
   forget(vm: string): Promise<void>;
   status(): Promise<NetworkStatus>;
-  /** Where this host can reach the VMs: at their addresses, or at its loopback where ports are published. By name. */
-  hostNames(): Promise<readonly HostName[]>;
+  /** Where this host can reach the VMs by name: at their addresses, or at its loopback where ports are published. */
+  hostResolver(): Promise<HostResolver>;
+  /** Answers this host's questions about VMs' names at a port of its loopback, or with null nowhere. Throws `unsupported`, `port-taken`. */
+  answerHost(port: number | null): Promise<HostResolver>;
 }
 
 /** The storage of an installation. */

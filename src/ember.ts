@@ -161,7 +161,8 @@ function networkApiOf(installation: Installation): NetworkApi {
     audit: async (name) => (await load()).auditVm(installation, name),
     forget: async (name) => (await load()).forgetFlows(installation, name),
     status: async () => (await load()).networkStatus(installation),
-    hostNames: async () => (await load()).hostNames(installation),
+    hostResolver: async () => (await load()).hostResolver(installation),
+    answerHost: async (port) => (await load()).answerHost(installation, port),
   };
 }
 

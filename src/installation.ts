@@ -150,15 +150,23 @@ export class Installation implements Disposable {
   /** What every network driver is told, whatever it is asked for. */
   get networkPlaces(): Pick<
     NetworkContext,
-    "stateFolder" | "runtimeFolder" | "vmFolder" | "environment" | "exclusively" | "notice"
+    | "stateFolder"
+    | "runtimeFolder"
+    | "vmFolder"
+    | "environment"
+    | "hostResolverPort"
+    | "exclusively"
+    | "notice"
   > {
     const { stateDir, runtimeDir, vmFolder } = this.paths;
     const { environment, notice } = this;
+    const hostResolverPort = (): number => Number(readSetting(this.db, "host-resolver-port") ?? 0);
     const exclusively: NetworkContext["exclusively"] = async (purpose, body) => {
       using _lease = await acquireLease(this.db, ["network"], purpose);
       return await body();
     };
-    return { stateFolder: stateDir, runtimeFolder: runtimeDir, vmFolder, environment, exclusively, notice };
+    const places = { stateFolder: stateDir, runtimeFolder: runtimeDir, vmFolder };
+    return { ...places, environment, hostResolverPort, exclusively, notice };
   }
 
   /** What bounds the VMs' share of the host; undefined where the platform has nothing for that. */

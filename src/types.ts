@@ -103,6 +103,14 @@ export interface HostName {
   readonly address: string;
 }
 
+/** How this host finds VMs by name (`net resolver`). */
+export interface HostResolver {
+  /** On the loopback, where the network answers the host's questions while VMs run; null: nowhere. */
+  readonly port: number | null;
+  /** By name. */
+  readonly names: readonly HostName[];
+}
+
 /** The network of an installation now (`net status`). */
 export interface NetworkStatus {
   readonly driver: string;

@@ -71,6 +71,8 @@ export interface NetworkContext {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Runs `body` while no other command of the installation is in such a body. Throws `busy`, naming who is. */
   readonly exclusively: <T>(purpose: string, body: () => Promise<T>) => Promise<T>;
+  /** Where on the loopback this host may ask for the VMs' names, as it is set now; 0: nowhere. */
+  readonly hostResolverPort: () => number;
   /** Tells the user something that the command's result does not show. */
   readonly notice: (line: string) => void;
 }
@@ -159,6 +161,9 @@ export interface Network {
 
   /** As above. Post-condition: the record is empty. */
   readonly forgetFlows?: (vmId: string) => Promise<void>;
+
+  /** Only where a process of the driver's has settings of the installation's. Post-condition: one that runs has those of now. */
+  readonly configure?: () => Promise<void>;
 
   /** Only where a process of the driver's counts. Does not start it: where none runs, no VM is attached. */
   readonly status?: () => Promise<Omit<NetworkStatus, "driver">>;

@@ -13,6 +13,7 @@ export type SettingName =
   | "subnet"
   | "outside-interface"
   | "cpu-weight"
+  | "host-resolver-port"
   | "jailer"
   | "default-kernel";
 

@@ -3,8 +3,9 @@ import type { Installation } from "../installation.ts";
 import { guestAddressOf } from "../network/addressing.ts";
 import { formatAddress4 } from "../network/ipv4.ts";
 import { learnPolicy } from "../policy/learn.ts";
+import { readSetting, removeSetting, writeSetting } from "../state/settings.ts";
 import { getVm, listVms } from "../state/vms.ts";
-import type { HostName, NetworkAudit, NetworkFlow, NetworkStatus } from "../types.ts";
+import type { HostName, HostResolver, NetworkAudit, NetworkFlow, NetworkStatus } from "../types.ts";
 import { vmDomain } from "./siblings.ts";
 
 /** What a VM reached and was refused, also of one that is stopped. Throws `vm-not-found`, `unsupported`. */
@@ -34,7 +35,42 @@ export async function networkStatus(installation: Installation): Promise<Network
  * Where this host can reach the VMs that have a network: at their addresses, or, where only published ports and `forward` lead to
  * them, at the loopback.
  */
-export async function hostNames(installation: Installation): Promise<readonly HostName[]> {
+export async function hostResolver(installation: Installation): Promise<HostResolver> {
+  const port = Number(readSetting(installation.db, "host-resolver-port") ?? 0);
+  return { port: port === 0 ? null : port, names: await hostNames(installation) };
+}
+
+/**
+ * Post-condition: the network answers this host's questions about the VMs at that port of the loopback, whenever VMs run; with null
+ * nowhere. On error it is as it was. Throws `unsupported`, `port-taken`, `usage`.
+ */
+export async function answerHost(installation: Installation, port: number | null): Promise<HostResolver> {
+  const network = await installation.network();
+  if (port !== null && !(Number.isInteger(port) && port >= 1 && port <= 65_535)) {
+    throw new EmberError("usage", `${port} is not a port`, { hint: "ports are 1 to 65535" });
+  }
+  if (port !== null && network.configure === undefined) {
+    throw new EmberError("unsupported", `the ${network.name} network does not answer this host's questions`, {
+      hint: "'ember net resolver' without a port prints lines for /etc/hosts",
+    });
+  }
+  const before = readSetting(installation.db, "host-resolver-port");
+  remember(installation, port === null ? undefined : `${port}`);
+  try {
+    await network.configure?.();
+  } catch (error) {
+    remember(installation, before);
+    throw error;
+  }
+  return await hostResolver(installation);
+}
+
+function remember(installation: Installation, port: string | undefined): void {
+  if (port === undefined) removeSetting(installation.db, "host-resolver-port");
+  else writeSetting(installation.db, "host-resolver-port", port);
+}
+
+async function hostNames(installation: Installation): Promise<readonly HostName[]> {
   const { capabilities } = await installation.network();
   const direct = capabilities.names === "hosts" && capabilities.siblings;
   return listVms(installation.db)

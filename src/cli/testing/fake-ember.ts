@@ -10,7 +10,7 @@ import type {
   VmHandle,
 } from "../../api.ts";
 import { EmberError } from "../../errors/ember-error.ts";
-import { sampleAudit, sampleNetworkStatus } from "./network-samples.ts";
+import { sampleAudit, sampleNetworkStatus, sampleResolver } from "./network-samples.ts";
 import { sampleEvent, sampleImage, sampleInfo, sampleKernel, sampleStats, sampleVm } from "./samples.ts";
 import {
   sampleChanges,
@@ -178,7 +178,8 @@ const fakeNetwork: NetworkApi = {
   audit: async (vm) => sampleAudit(vm),
   forget: nothing,
   status: async () => sampleNetworkStatus,
-  hostNames: async () => [{ name: "web.ember.internal", address: "127.0.0.1" }],
+  hostResolver: async () => sampleResolver(null),
+  answerHost: async (port) => sampleResolver(port),
 };
 
 const fakeInstallation: Omit<EmberApi, Parts> = {

@@ -1,4 +1,4 @@
-import type { NetworkAudit, NetworkFlow, NetworkStatus } from "../../types.ts";
+import type { HostResolver, NetworkAudit, NetworkFlow, NetworkStatus } from "../../types.ts";
 
 export const sampleFlow = (changes: Partial<NetworkFlow> = {}): NetworkFlow => ({
   protocol: "tcp",
@@ -61,3 +61,8 @@ export const sampleNetworkStatus: NetworkStatus = {
     },
   ],
 };
+
+export const sampleResolver = (port: number | null): HostResolver => ({
+  port,
+  names: [{ name: "web.ember.internal", address: "127.0.0.1" }],
+});

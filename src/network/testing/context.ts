@@ -14,6 +14,7 @@ export function networkContext(changes: Partial<NetworkContext> = {}): NetworkCo
     vmFolder: (vmId) => join(stateFolder, "vms", vmId),
     environment: {},
     exclusively: (_purpose, body) => body(),
+    hostResolverPort: () => 0,
     notice: () => undefined,
     ...changes,
   };

@@ -5,7 +5,7 @@ import type { UserContext } from "./context.ts";
 import { NetworkGone } from "./control.ts";
 import { controlSocket, programFolder, removeSockets } from "./paths.ts";
 import { placeOf } from "./place.ts";
-import { type Connected, configured, endNetwork, ensureNetwork, findNetwork } from "./process.ts";
+import { type Connected, configure, configured, endNetwork, ensureNetwork, findNetwork } from "./process.ts";
 import { done } from "./protocol.ts";
 
 /** See `Network.attach`. */
@@ -75,6 +75,12 @@ export async function detach(context: UserContext, vmId: string): Promise<void> 
     }
   }
   removeSockets(context, vmId);
+}
+
+/** See `Network.configure`. */
+export async function reconfigure(context: UserContext): Promise<void> {
+  using network = await findNetwork(context);
+  if (network !== undefined) await configure(context, network, context.hostResolverPort());
 }
 
 /** See `Network.close`. */

@@ -43,6 +43,7 @@ export function createUserNetwork(
     applyPolicy: async (vm) => (await attaching()).applyPolicy(context, vm),
     flows: async (vmId) => (await recording()).readFlows(context, vmId),
     forgetFlows: async (vmId) => (await recording()).removeFlows(context, vmId),
+    configure: async () => (await attaching()).reconfigure(context),
     revive: async (vms) => (await import("./revive.ts")).revive(context, vms),
     status: async () => (await recording()).readStatus(context),
   };

@@ -105,12 +105,31 @@ function startFailure(context: UserContext, why: string): EmberError {
   );
 }
 
-/** Tells it what the command's environment says of the way out. */
+/**
+ * Tells it what the command's environment says of the way out, and the installation's settings. That the host's questions cannot
+ * be answered keeps no VM from its network: it is a notice.
+ */
 export async function configured(context: UserContext, connected: Connected): Promise<Connected> {
+  const port = context.hostResolverPort();
+  try {
+    await configure(context, connected, port);
+  } catch (error) {
+    if (port === 0 || !(error instanceof EmberError) || error.code !== "port-taken") throw error;
+    context.notice(`${error.message}; see 'ember net resolver'`);
+    await configure(context, connected, 0);
+  }
+  return connected;
+}
+
+/** As above, where the caller is to know of everything. Throws `port-taken`. */
+export async function configure(
+  context: UserContext,
+  { control }: Connected,
+  hostResolverPort: number,
+): Promise<void> {
   const proxy = proxyOf(context.environment);
   const subnets = [context.subnet];
-  await connected.control.ask({ op: "configure", proxy, hostResolverPort: 0, subnets }, done);
-  return connected;
+  await control.ask({ op: "configure", proxy, hostResolverPort, subnets }, done);
 }
 
 /** Post-condition: no ember-net of the installation is left, nor its socket and log. Throws `network-failed` when it stays. */

@@ -105,8 +105,19 @@ describe("net status", () => {
   });
 });
 
-test("net resolver prints lines for /etc/hosts", async () => {
-  expect((await runCli(["net", "resolver"])).stdout).toBe("127.0.0.1 web.ember.internal # ember\n");
+describe("net resolver", () => {
+  test("prints lines for /etc/hosts where nobody answers", async () => {
+    expect((await runCli(["net", "resolver"])).stdout).toBe("127.0.0.1 web.ember.internal # ember\n");
+  });
+
+  test("with a port prints what sends questions there, and says where that goes", async () => {
+    const { stdout, stderr } = await runCli(["net", "resolver", "--port", "15353"]);
+    expect(stdout).toBe("[Resolve]\nDNS=127.0.0.1:15353\nDomains=~ember.internal\n");
+    expect(stderr).toContain("/etc/systemd/resolved.conf.d/ember.conf");
+    const off = await runCli(["net", "resolver", "--off"]);
+    expect(off).toMatchObject({ status: 0, stdout: "" });
+    expect((await runCli(["net", "resolver", "--off", "--port", "1"])).status).toBe(2);
+  });
 });
 
 test("secrets are read when the VM is made, and are in no output", async () => {
