@@ -219,6 +219,29 @@ describe.skipIf(skipped)("ports on the network without root", () => {
   }, 240_000);
 });
 
+describe.skipIf(skipped)("the host's questions", () => {
+  test("about VMs are answered at the port that is set, at once and after a restart, until that is taken back", async () => {
+    const { host } = world.places;
+    const answer = (name: string): string | undefined =>
+      host.succeeds(world.program, "ask", "127.0.0.1:15353", name)
+        ? host.run(world.program, "ask", "127.0.0.1:15353", name).trim()
+        : undefined;
+    await ember.ok(["vm", "start", "bot"]);
+    expect(answer("bot.ember.internal")).toBeUndefined();
+    const file = await ember.ok(["net", "resolver", "--port", "15353"]);
+    expect(file).toContain("DNS=127.0.0.1:15353");
+    expect(answer("bot.ember.internal")).toBe("[127.0.0.1]");
+    expect(answer("nobody.ember.internal")).toBeUndefined();
+    await ember.ok(["vm", "restart", "bot", "--timeout", "5s"]);
+    expect(answer("bot.ember.internal")).toBe("[127.0.0.1]");
+    const taken = await ember.run(["net", "resolver", "--port", "7000"]);
+    expect(taken).toMatchObject({ status: 4 });
+    expect(answer("bot.ember.internal")).toBe("[127.0.0.1]");
+    await ember.ok(["net", "resolver", "--off"]);
+    expect(answer("bot.ember.internal")).toBeUndefined();
+  }, 120_000);
+});
+
 /** Regular files, disks included. */
 function filesBelow(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {

@@ -13,12 +13,13 @@ import (
 type Configuration struct {
 	// Subnets that the installation's VMs have their addresses from.
 	Subnets []netip.Prefix `json:"subnets"`
-	Proxy   dial.Proxy     `json:"proxy"`
+	// Proxy leads outside; nil leaves what is known of it.
+	Proxy *dial.Proxy `json:"proxy,omitempty"`
 	// HostResolverPort of the loopback is where the host may ask for the VMs' names; 0: nowhere.
 	HostResolverPort uint16 `json:"hostResolverPort"`
 }
 
-// Configure replaces the configuration: the whole of it, or nothing when any of it is wrong.
+// Configure replaces the configuration: all that it says, or nothing when any of it is wrong.
 func (i *Installation) Configure(c Configuration) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -31,11 +32,13 @@ func (i *Installation) Configure(c Configuration) error {
 		}
 		fresh = server
 	}
-	if err := i.dialer.SetProxy(c.Proxy); err != nil {
-		if fresh != nil {
-			fresh.Close()
+	if c.Proxy != nil {
+		if err := i.dialer.SetProxy(*c.Proxy); err != nil {
+			if fresh != nil {
+				fresh.Close()
+			}
+			return fault.New(fault.Usage, "%s", err)
 		}
-		return fault.New(fault.Usage, "%s", err)
 	}
 	i.around.Guard.SetSubnets(c.Subnets)
 	if i.hostServer != nil && (fresh != nil || c.HostResolverPort == 0) {

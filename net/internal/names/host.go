@@ -76,13 +76,26 @@ func (h *HostServer) serveStreams(resolver *Resolver) {
 	}
 }
 
-// answerHost knows no names besides the VMs': all others the host's own resolvers know.
+// answerHost knows no names besides the VMs': all others the host's own resolvers know. They lead to the loopback, where
+// ports are published and forwarded: the host does not reach guests at their addresses.
 func (r *Resolver) answerHost(message []byte, limit int) []byte {
 	return answerBy(message, limit, func(question *dns.Msg) *dns.Msg {
-		if answer := r.own.answer(question); answer != nil {
-			return answer
+		answer := r.own.answer(question)
+		if answer == nil {
+			return failed(question, dns.RcodeRefused)
 		}
-		return failed(question, dns.RcodeRefused)
+		var kept []dns.RR
+		for _, record := range answer.Answer {
+			switch record := record.(type) {
+			case *dns.A:
+				record.A = net.IPv4(127, 0, 0, 1)
+			case *dns.AAAA:
+				continue // nothing is published there unless somebody says so
+			}
+			kept = append(kept, record)
+		}
+		answer.Answer = kept
+		return answer
 	})
 }
 

@@ -5,7 +5,7 @@ import type { UserContext } from "./context.ts";
 import { NetworkGone } from "./control.ts";
 import { controlSocket, programFolder, removeSockets } from "./paths.ts";
 import { placeOf } from "./place.ts";
-import { type Connected, configure, configured, endNetwork, ensureNetwork, findNetwork } from "./process.ts";
+import { type Connected, configured, endNetwork, ensureNetwork, findNetwork } from "./process.ts";
 import { done } from "./protocol.ts";
 
 /** See `Network.attach`. */
@@ -80,7 +80,9 @@ export async function detach(context: UserContext, vmId: string): Promise<void> 
 /** See `Network.configure`. */
 export async function reconfigure(context: UserContext): Promise<void> {
   using network = await findNetwork(context);
-  if (network !== undefined) await configure(context, network, context.hostResolverPort());
+  const hostResolverPort = context.hostResolverPort();
+  // Not the way out: that is for commands that start VMs to say.
+  await network?.control.ask({ op: "configure", hostResolverPort, subnets: [context.subnet] }, done);
 }
 
 /** See `Network.close`. */

@@ -110,26 +110,18 @@ function startFailure(context: UserContext, why: string): EmberError {
  * be answered keeps no VM from its network: it is a notice.
  */
 export async function configured(context: UserContext, connected: Connected): Promise<Connected> {
+  const { control } = connected;
+  const proxy = proxyOf(context.environment);
+  const subnets = [context.subnet];
   const port = context.hostResolverPort();
   try {
-    await configure(context, connected, port);
+    await control.ask({ op: "configure", proxy, hostResolverPort: port, subnets }, done);
   } catch (error) {
     if (port === 0 || !(error instanceof EmberError) || error.code !== "port-taken") throw error;
     context.notice(`${error.message}; see 'ember net resolver'`);
-    await configure(context, connected, 0);
+    await control.ask({ op: "configure", proxy, hostResolverPort: 0, subnets }, done);
   }
   return connected;
-}
-
-/** As above, where the caller is to know of everything. Throws `port-taken`. */
-export async function configure(
-  context: UserContext,
-  { control }: Connected,
-  hostResolverPort: number,
-): Promise<void> {
-  const proxy = proxyOf(context.environment);
-  const subnets = [context.subnet];
-  await control.ask({ op: "configure", proxy, hostResolverPort, subnets }, done);
 }
 
 /** Post-condition: no ember-net of the installation is left, nor its socket and log. Throws `network-failed` when it stays. */

@@ -42,10 +42,10 @@ export interface ProxySettings {
 
 export type Request =
   | { readonly op: "hello" }
-  /** `subnets`: where the installation's VMs have their addresses from, CIDR. */
+  /** `subnets`: where the installation's VMs have their addresses from, CIDR. Without `proxy` that is left as it is. */
   | {
       readonly op: "configure";
-      readonly proxy: ProxySettings;
+      readonly proxy?: ProxySettings;
       readonly hostResolverPort: number;
       readonly subnets: readonly string[];
     }

@@ -1,6 +1,6 @@
 // world stands in for the internet. `world serve BUNDLE NAME=ADDRESS...` answers for these names: DNS on port 53 of the first
 // address, HTTP and HTTPS on ports 80 and 443 of each, telling in the body what came; its authority's certificate is added to
-// the file BUNDLE. `world get URL [HEADER:VALUE]...` asks, trusting what this machine trusts, and prints status and body.
+// the file BUNDLE. `world ask ADDRESS:PORT NAME` prints what a name server knows of a name. `world get URL [HEADER:VALUE]...` asks, trusting what this machine trusts, and prints status and body.
 package main
 
 import (
@@ -29,8 +29,10 @@ func main() {
 		serve(os.Args[2], os.Args[3:])
 	case len(os.Args) > 2 && os.Args[1] == "get":
 		get(os.Args[2], os.Args[3:])
+	case len(os.Args) == 4 && os.Args[1] == "ask":
+		ask(os.Args[2], os.Args[3])
 	default:
-		fmt.Fprintln(os.Stderr, "usage: world serve BUNDLE NAME=ADDRESS... | world get URL [HEADER:VALUE]...")
+		fmt.Fprintln(os.Stderr, "usage: world serve BUNDLE NAME=ADDRESS... | world get URL [HEADER:VALUE]... | world ask SERVER NAME")
 		os.Exit(2)
 	}
 }
@@ -156,6 +158,17 @@ func get(url string, headers []string) {
 	body, err := io.ReadAll(response.Body)
 	fail(err)
 	fmt.Printf("%d %s", response.StatusCode, body)
+}
+
+func ask(server, name string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, server)
+	}
+	found, err := (&net.Resolver{PreferGo: true, Dial: dial}).LookupIP(ctx, "ip4", name)
+	fail(err)
+	fmt.Println(found)
 }
 
 func fail(err error) {
