@@ -9,7 +9,7 @@ import { createOperation } from "../../src/vm/operations/create.ts";
 import { deleteOperation } from "../../src/vm/operations/delete.ts";
 import { startOperation } from "../../src/vm/operations/start.ts";
 import { stopOperation } from "../../src/vm/operations/stop.ts";
-import { hypervisorsOf, TestInstallation } from "../support/ember.ts";
+import { hypervisorsOf, networkProcesses, TestInstallation } from "../support/ember.ts";
 import { writeBusyboxTar } from "../support/rootfs.ts";
 
 // SIGKILL before and after every journalled step of every operation; then the next command must find nothing half done.
@@ -57,6 +57,8 @@ async function killAt(
 async function expectNoVm(): Promise<void> {
   expect(hypervisorsOf(ember.stateDir)).toEqual([]);
   expect(await ember.json(["vm", "list"])).toEqual([]);
+  // It ends some seconds after the last VM.
+  expect(networkProcesses(ember.stateDir).length).toBeLessThanOrEqual(1);
   const folder = join(ember.stateDir, "vms");
   expect(existsSync(folder) ? readdirSync(folder) : []).toEqual([]);
   expect(await ember.json(["reconcile"])).toEqual({ finished: [], undone: [], stopped: [], removed: [] });
@@ -143,6 +145,13 @@ describe("vm delete", () => {
     }, 60_000);
   }
 });
+
+test("none of this leaves the network's process behind", async () => {
+  while (networkProcesses(ember.stateDir).length > 0) await Bun.sleep(100);
+  const { runtimeDir } = (await ember.json(["info"])) as { runtimeDir: string };
+  const left = existsSync(runtimeDir) ? readdirSync(runtimeDir) : [];
+  expect(left.filter((name) => /\.(eth|agent|sock)$/.test(name))).toEqual([]);
+}, 60_000);
 
 describe("images", () => {
   const [create, remove] = imageOperations;

@@ -1,17 +1,23 @@
 import { expect, test } from "bun:test";
 import { execFileSync, spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setToolEnvironment } from "../../src/host/tools.ts";
 import { Bench } from "./helper.ts";
 
 setToolEnvironment(process.env);
 
-test("with --network socket:PATH frames go out as datagrams, and answers come in", async () => {
-  using bench = new Bench();
+/** A network of one address, which answers who asks for it. */
+function buildFrames(bench: Bench): string {
   const program = bench.path("frames");
   const source = join(import.meta.dir, "../support/frames/main.go");
   execFileSync("go", ["build", "-o", program, source], { env: { ...process.env, CGO_ENABLED: "0" } });
+  return program;
+}
+
+test("with --network socket:PATH frames go out as datagrams, and answers come in", async () => {
+  using bench = new Bench();
+  const program = buildFrames(bench);
   await bench.prepare(
     "ifconfig eth0 10.0.0.2 up; while :; do arping -c 1 -w 2 -I eth0 10.0.0.1; sleep 0.2; done",
   );
@@ -31,6 +37,31 @@ test("with --network socket:PATH frames go out as datagrams, and answers come in
     expect(asked).toContain("asked 10.0.0.1\n");
   } finally {
     wire.kill();
+  }
+}, 120_000);
+
+test("frames go to a network that was started anew in place of the first", async () => {
+  using bench = new Bench();
+  const program = buildFrames(bench);
+  await bench.prepare(
+    "ifconfig eth0 10.0.0.2 up; while :; do arping -c 1 -w 2 -I eth0 10.0.0.1; sleep 0.2; done",
+  );
+  const path = bench.path("wire");
+  const first = spawn(program, [path], { stdio: "ignore" });
+  while (!existsSync(path)) await Bun.sleep(10);
+  await using machine = await bench.run("log", "--network", `socket:${path}`, "--mac", "52:54:00:0a:0b:0c");
+  const replies = (): number =>
+    readFileSync(machine.log, "utf8").match(/reply from 10\.0\.0\.1/gi)?.length ?? 0;
+  await machine.until(() => replies() > 0);
+  first.kill("SIGKILL");
+  await new Promise((resolve) => first.on("exit", resolve));
+  const before = replies();
+  rmSync(path, { force: true });
+  const second = spawn(program, [path], { stdio: "ignore" });
+  try {
+    await machine.until(() => replies() > before);
+  } finally {
+    second.kill();
   }
 }, 120_000);
 

@@ -45,6 +45,11 @@ public enum UnixSocket {
     return descriptor
   }
 
+  /// Connects a socket of datagrams, which may be connected, to whoever is bound at `path` now. False when nobody is.
+  public static func reconnect(_ descriptor: Int32, to path: String) -> Bool {
+    withAddress(path) { systemConnect(descriptor, $0, $1) } == 0
+  }
+
   /// Whether there is a socket of datagrams that nobody has open any more.
   public static func isAbandoned(_ path: String) -> Bool {
     var facts = stat()
