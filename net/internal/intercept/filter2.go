@@ -93,7 +93,10 @@ func (f *filter2) direction(src *side, dst *frames2, handle func(http2.Frame) er
 	}
 }
 
-const frameHeaderBytes = 9
+const (
+	frameHeaderBytes = 9
+	frameAltSvc      = http2.FrameType(0xa) // RFC 7838
+)
 
 func (f *filter2) flush() error { return errors.Join(f.toServer.flush(), f.toGuest.flush()) }
 
@@ -115,7 +118,8 @@ func (f *filter2) frame(header http2.FrameHeader, framer *http2.Framer, src *sid
 	case http2.FramePushPromise:
 		return malformed("a push came, although it was declined")
 	}
-	if header.StreamID != 0 && f.dropped.has(header.StreamID) {
+	// Of alternatives a host also speaks in a frame; see withoutAlternatives.
+	if header.StreamID != 0 && f.dropped.has(header.StreamID) || header.Type == frameAltSvc && src == f.upstream {
 		return f.swallow(header, src)
 	}
 	return dst.pass(header, src.r)

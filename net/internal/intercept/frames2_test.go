@@ -146,6 +146,7 @@ func TestFramesPassAsTheyAreInTheirOrder(t *testing.T) {
 		upstream.send(1, false, ":status", "103", "link", value, "alt-svc", "h3")
 		guest.expect("HEADERS 1 false :status=103 link=" + placeholder)
 	}
+	upstream.must(upstream.framer.WriteRawFrame(frameAltSvc, 0, 1, []byte("\x00\x00h3=\":443\"")))
 	upstream.send(1, false, ":status", "200")
 	guest.expect("HEADERS 1 false :status=200")
 	upstream.must(upstream.framer.WriteRSTStream(1, http2.ErrCodeRefusedStream))
