@@ -8,6 +8,7 @@ import { measurePulls } from "./images/pull.ts";
 import { BenchInstallation, executable } from "./installation.ts";
 import { measureLab } from "./lab.ts";
 import { boundResult, interleave, printTable, type Result, ratioResult, timeProcess } from "./measure.ts";
+import { measureNetwork } from "./network.ts";
 import { measureStart } from "./start.ts";
 import { measureStorages } from "./storage.ts";
 
@@ -30,6 +31,7 @@ const sections: Readonly<Record<string, () => Promise<unknown>>> = {
   start: async () => results.push(...(await measureStart())),
   pull: async () => results.push(...(await measurePulls())),
   firewall: async () => results.push(...measureFirewall()),
+  network: async () => results.push(...(await measureNetwork(bench))),
   lab: async () => results.push(...(await measureLab())),
 };
 const wanted = process.argv.slice(2);

@@ -99,6 +99,31 @@ export function addedResult(
   };
 }
 
+/** Where more is better: so many times what the other one does. */
+export function atLeastResult(
+  what: string,
+  oursText: string,
+  ours: number,
+  theirsText: string,
+  theirs: number,
+  target: number,
+): Result {
+  const ratio = ours / theirs;
+  return {
+    what,
+    ours: oursText,
+    against: theirsText,
+    ratio: ratio.toFixed(2),
+    target: `>= ${target.toFixed(2)} x`,
+    met: ratio >= target,
+  };
+}
+
+/** What is only told: there is no target for it. */
+export function toldResult(what: string, ours: string, against: string): Result {
+  return { what, ours, against, ratio: "", target: "", met: true };
+}
+
 export function printTable(results: readonly Result[]): void {
   const rows = [
     ["", "MEASURED", "OURS", "AGAINST", "RATIO", "TARGET"],
