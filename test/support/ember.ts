@@ -110,11 +110,6 @@ export class TestInstallation implements AsyncDisposable {
     ];
   }
 
-  /** Of this installation, and of those that it was before a `deinit`. */
-  get ids(): readonly string[] {
-    return this.#ids;
-  }
-
   async #noteId(): Promise<void> {
     const { stdout } = await this.run(["info", "--format", "json"]);
     const id = /"installationId": ?"([0-9a-f]{8})"/.exec(stdout)?.[1];
