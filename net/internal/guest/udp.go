@@ -17,8 +17,6 @@ import (
 )
 
 const (
-	// maxDatagramFlows of a VM at a time; datagrams of more are lost.
-	maxDatagramFlows = 4096
 	// maxQuestions to the resolver that are open at a time.
 	maxQuestions = 512
 	// waitingDatagrams of a flow are kept until it is known whether it may go on.
@@ -61,20 +59,11 @@ func (vm *VM) receiveDatagram(id stack.TransportEndpointID, packet *stack.Packet
 		vm.ask(id, payload)
 		return true
 	}
-	vm.exchanges.Lock()
-	exchange := vm.exchanges.open[id]
-	fresh := exchange == nil
-	if fresh {
-		exchange = &datagrams{id: id}
-		exchange.flow = flow{protocol: "udp", destination: destination, end: exchange.close}
-		if !vm.flows.add(&exchange.flow, maxDatagramFlows) {
-			vm.exchanges.Unlock()
-			vm.overLimit.Add(1)
-			return true
-		}
-		vm.exchanges.open[id] = exchange
+	exchange, fresh := vm.exchanges.find(vm, id, destination)
+	if exchange == nil {
+		vm.overLimit.Add(1)
+		return true
 	}
-	vm.exchanges.Unlock()
 	exchange.lastUse.Store(time.Now().UnixNano())
 	exchange.send(vm, payload)
 	if fresh {
@@ -86,10 +75,7 @@ func (vm *VM) receiveDatagram(id stack.TransportEndpointID, packet *stack.Packet
 // exchange goes on until the flow was silent for long, or was refused.
 func (vm *VM) exchange(d *datagrams) {
 	defer func() {
-		vm.exchanges.Lock()
-		delete(vm.exchanges.open, d.id)
-		vm.exchanges.Unlock()
-		vm.flows.remove(&d.flow)
+		vm.exchanges.remove(vm, d)
 		d.close()
 	}()
 	decision := vm.admit("udp", d.destination)
@@ -188,12 +174,6 @@ func (d *datagrams) idle() time.Duration {
 		return questionIdle
 	}
 	return datagramIdle
-}
-
-// exchanges of a VM by their ends.
-type exchanges struct {
-	sync.Mutex
-	open map[stack.TransportEndpointID]*datagrams
 }
 
 // sendDatagram sends one to the guest under the name of the flow's other end.
