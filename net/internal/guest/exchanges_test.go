@@ -14,7 +14,7 @@ func TestTheExchangeThatWasSilentLongestGivesWay(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { conn.Close() }) // its port is not used again before
-		for range 50 { // a datagram may be lost while many are asked for
+		for range 50 {                     // a datagram may be lost while many are asked for
 			if _, err := conn.Write([]byte("hello")); err != nil {
 				t.Fatal(err)
 			}
