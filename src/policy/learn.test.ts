@@ -54,6 +54,13 @@ test("where no name is known it is the address, with port and protocol", () => {
   ]);
 });
 
+test("UDP to a name takes a rule for its address, and one for the question that leads there", () => {
+  expect(learned(flow({ protocol: "udp", port: 123, name: "pool.example", by: "answer" }))).toEqual([
+    "--allow-cidr 192.0.2.7/32:123/udp",
+    "--allow-host pool.example:123",
+  ]);
+});
+
 test("a question alone is nothing reached, and a name that is none is left to its address", () => {
   expect(
     learned(flow({ protocol: "dns", name: "a.example", by: "question", address: "", port: 53 })),

@@ -6,11 +6,12 @@ import { canonicalHost, parseHostRule } from "./host-rule.ts";
 /**
  * The policy that allows exactly what was reached, and refuses the rest: a rule for each name and port, and where no name is known
  * for each address, port and protocol. No pattern stands for several names, since it would allow more. What was only asked for
- * is nothing that was reached.
+ * is nothing that was reached. Rules about names are for TCP, so that UDP takes one about the address; the name's, which goes
+ * with it, is for the question that leads there. No rule is for ping alone.
  */
 export function learnPolicy(flows: readonly NetworkFlow[]): NetworkPolicy {
   const reached = flows.filter(({ verdict, protocol }) => verdict === "allowed" && protocol !== "dns");
-  const rules = reached.flatMap((flow) => ruleFor(flow) ?? []);
+  const rules = reached.flatMap(rulesFor);
   const unique = new Map(rules.map((rule) => [rule.text, rule]));
   // A name that was reached at any port needs no rule for one of them.
   const kept = [...unique.values()].filter((rule) => rule.port === 0 || !unique.has(withoutPort(rule)));
@@ -21,12 +22,18 @@ function withoutPort(rule: PolicyRule): string {
   return "host" in rule ? `--allow-host ${rule.host}` : "";
 }
 
-function ruleFor({ name, address, port, protocol }: NetworkFlow): PolicyRule | undefined {
+function rulesFor(flow: NetworkFlow): readonly PolicyRule[] {
+  const named = nameRule(flow);
+  if (flow.protocol === "tcp" && named !== undefined) return [named];
+  return [named, addressRule(flow)].filter((rule) => rule !== undefined);
+}
+
+function nameRule({ name, port }: NetworkFlow): PolicyRule | undefined {
   const host = name === "" ? undefined : canonicalHost(name);
-  // A name that ends in a number cannot be a rule's, whatever a client says.
-  if (host !== undefined && !/(^|\.)\d+$/.test(host)) {
-    return parseHostRule("allow", port === 0 ? host : `${host}:${port}`);
-  }
+  return host === undefined ? undefined : parseHostRule("allow", port === 0 ? host : `${host}:${port}`);
+}
+
+function addressRule({ address, port, protocol }: NetworkFlow): PolicyRule | undefined {
   const parsed = parseAddress(address);
   if (parsed === undefined) return undefined;
   const network = parsed.family === 4 ? `${address}/32` : `[${address}/128]`;
