@@ -13,7 +13,7 @@ import { checkResources, defaultCpus, defaultMemoryBytes, diskSizeFor } from "./
 import { checkVmName } from "./names.ts";
 import { createOperation, type NewVm } from "./operations/create.ts";
 import { choosePolicy, refuseSecrets, warnOfSecrets } from "./policy.ts";
-import { checkPorts } from "./ports.ts";
+import { checkPorts, refuseTakenPorts } from "./ports.ts";
 import { newSecrets, type StoredSecrets } from "./secrets.ts";
 import { tellSiblings } from "./siblings.ts";
 import { checkUserData, tellUnread } from "./user-data.ts";
@@ -35,6 +35,7 @@ export async function createVm(
   const secrets = newSecrets(name, options.secrets ?? [], undefined);
   warnOfSecrets(policy, secrets?.secrets ?? [], installation.notice);
   const ports = checkPorts(options.ports ?? [], network.networkMode);
+  if (options.start ?? true) refuseTakenPorts(installation, { id: "", ports });
   const image = await ensureImage(installation, options.image, options);
   const diskBytes = diskSizeFor(options.diskBytes, image.diskBytes);
   const kernel = await ensureKernel(installation, options.kernel, options);

@@ -44,7 +44,7 @@ export function checkPorts(ports: readonly PortMapping[], mode: "default" | "non
 }
 
 /** Throws `port-taken`, naming the VM, when a running VM of this installation publishes one of the ports. */
-export function refuseTakenPorts(installation: Installation, vm: VmRecord): void {
+export function refuseTakenPorts(installation: Installation, vm: Pick<VmRecord, "id" | "ports">): void {
   for (const other of listVms(installation.db)) {
     if (other.id === vm.id || other.ports.length === 0 || statusOf(other) === "stopped") continue;
     if (other.runtime === null) continue;

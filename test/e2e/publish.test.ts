@@ -80,6 +80,9 @@ describe.skipIf(skipped)("ports of a VM that runs", () => {
   test("that are taken are refused with who has them, and nothing is published", async () => {
     await using other = await places.install("--network", "tap");
     await ember.ok(["vm", "publish", "web", "0.0.0.0:17003:7000"]);
+    const third = await ember.run(["vm", "create", "third", "--image", "busybox", "-p", "17003:7000"]);
+    expect(third).toMatchObject({ status: 4 });
+    expect(third.stderr).toContain("host port 17003 is published by VM 'web'");
     await ember.ok(["vm", "create", "second", "--image", "busybox", "--memory", "256M"]);
     const second = await ember.run(["vm", "publish", "second", "0.0.0.0:17004:7000", "17003:7000"]);
     expect(second).toMatchObject({ status: 4, stdout: "" });
