@@ -11,7 +11,7 @@ import { checkVmName } from "./names.ts";
 import type { NewVm } from "./operations/create.ts";
 import { forkManyOperation } from "./operations/fork-many.ts";
 import { choosePolicy, refuseSecrets, warnOfSecrets } from "./policy.ts";
-import { newSecrets, readSecrets, type StoredSecrets } from "./secrets.ts";
+import { newSecrets, readSecrets, type StoredSecrets, secretsOfFork } from "./secrets.ts";
 import { tellSiblings } from "./siblings.ts";
 
 const mostForks = 1000;
@@ -36,7 +36,8 @@ export async function forkVm(
   if (first === undefined) throw new EmberError("internal", "no fork was asked for");
   if (options.count === undefined) {
     const data = { sourceId: source.id, sourceName };
-    return await make(installation, first, data, { ...options, stored }, [
+    const own = stored === undefined ? undefined : secretsOfFork(stored, first.name);
+    return await make(installation, first, data, { ...options, stored: own }, [
       `vm:${first.name}`,
       `vm:${sourceName}`,
     ]);

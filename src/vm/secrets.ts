@@ -44,6 +44,11 @@ export function newSecrets(
   return { authority: present?.authority ?? makeAuthority(vmName), secrets };
 }
 
+/** The same for a fork, whose disk has the placeholders. Its authority is its own: no guest trusts another VM's. */
+export function secretsOfFork(stored: StoredSecrets, vmName: string): StoredSecrets {
+  return { ...stored, authority: makeAuthority(vmName) };
+}
+
 function checkSecret(
   { name, value, hosts }: SecretOptions,
   present: StoredSecrets | undefined,

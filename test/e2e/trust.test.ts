@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeAuthority } from "../../src/network/authority.ts";
@@ -70,3 +70,16 @@ test("what programs change among the certificates is there after a restart, and 
   ).toBe("own\n\n");
   expect(await shell("grep -rl CERTIFICATE /etc /usr/local/share || true")).toBe("");
 }, 180_000);
+
+test("each fork has an authority of its own", async () => {
+  writeFileSync(secretsFile, JSON.stringify(stored), { mode: 0o600 });
+  await ember.ok(["vm", "fork", "bot", "one", "--no-start"]);
+  await ember.ok(["vm", "fork", "bot", "more", "--count", "2", "--no-start"]);
+  const certificates = new Set([stored.authority.certificate]);
+  for (const name of ["one", "more-1", "more-2"]) {
+    const { id } = JSON.parse(await ember.ok(["vm", "inspect", name, "--format", "json"]));
+    const path = join(ember.stateDir, "vms", id, "secrets.json");
+    certificates.add(JSON.parse(readFileSync(path, "utf8")).authority.certificate);
+  }
+  expect(certificates.size).toBe(4);
+}, 120_000);

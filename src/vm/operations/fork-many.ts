@@ -9,7 +9,7 @@ import type { SnapshotDisk } from "../../storage/storage.ts";
 import type { Progress } from "../../types.ts";
 import { type Addressing, freeBlocks } from "../addresses.ts";
 import { frozen } from "../freeze.ts";
-import { replaceSecrets, type StoredSecrets } from "../secrets.ts";
+import { replaceSecrets, type StoredSecrets, secretsOfFork } from "../secrets.ts";
 import { statusOf } from "../status.ts";
 import type { NewVm } from "./create.ts";
 import { makeFolder, removeFolder, required, type VmStep } from "./steps.ts";
@@ -30,13 +30,7 @@ export function forkManyOperation(forks?: NewForks, onProgress?: Report): Operat
   return {
     kind: "vm.fork-many",
     recovery: "undo",
-    steps: [
-      recordStep(forks?.vms),
-      folderStep(forks?.stored),
-      snapshotStep,
-      disksStep(onProgress),
-      forgetStep,
-    ],
+    steps: [recordStep(forks?.vms), folderStep(forks), snapshotStep, disksStep(onProgress), forgetStep],
     conclude: publish,
   };
 }
@@ -109,13 +103,15 @@ function insertAll(installation: Installation, vms: readonly NewVm[], addressing
   }
 }
 
-function folderStep(stored: StoredSecrets | undefined): VmStep {
+function folderStep(forks: NewForks | undefined): VmStep {
   return {
     name: "folder",
     run: async (installation, data) => {
       for (const id of idsOf(data)) {
         makeFolder(installation, id);
-        if (stored !== undefined) replaceSecrets(installation, id, stored);
+        const fork = forks?.vms.find((vm) => vm.id === id);
+        if (fork === undefined || forks?.stored === undefined) continue;
+        replaceSecrets(installation, id, secretsOfFork(forks.stored, fork.name));
       }
       return undefined;
     },
