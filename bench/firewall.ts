@@ -4,6 +4,7 @@ import { formatNetwork4, parseNetwork4 } from "../src/network/ipv4.ts";
 import type { VmNetwork } from "../src/network/network.ts";
 import { createTapNetwork } from "../src/network/tap/driver.ts";
 import { networkContext } from "../src/network/testing/context.ts";
+import { createInspector } from "../src/network/user/inspector.ts";
 import { median, type Result, ratioResult } from "./measure.ts";
 
 const present = 1000;
@@ -34,7 +35,8 @@ export function measureFirewall(): Result[] {
 
 async function measure(): Promise<number[][]> {
   spawnSync("ip", ["link", "set", "lo", "up"]);
-  const network = createTapNetwork(networkContext({ installationId: "0123abcd", subnet: "10.100.0.0/16" }));
+  const context = networkContext({ installationId: "0123abcd", subnet: "10.100.0.0/16" });
+  const network = createTapNetwork(context, async () => createInspector(context));
   const attach = async (index: number): Promise<number> => {
     const started = performance.now();
     await network.attach(vmOf(index));

@@ -175,6 +175,9 @@ export interface Network {
    */
   readonly revive?: (vms: readonly VmNetwork[]) => Promise<boolean>;
 
+  /** Only beside `revive`: whether that process must run for this VM. Absent: for every one. */
+  readonly needsProcess?: (vm: VmNetwork) => boolean;
+
   /** Post-condition: nothing of the VM's network is left on the host. */
   detach(vmId: string): Promise<void>;
 

@@ -181,5 +181,8 @@ export const findContainment: Drivers["findContainment"] = async (installationId
 
 export const networkDrivers: Drivers["networkDrivers"] = {
   user: async (context) => (await import("../network/user/driver.ts")).createUserNetwork(context),
-  tap: async (context) => (await import("../network/tap/driver.ts")).createTapNetwork(context),
+  tap: async (context) =>
+    (await import("../network/tap/driver.ts")).createTapNetwork(context, async () =>
+      (await import("../network/user/inspector.ts")).createInspector(context),
+    ),
 };

@@ -38,6 +38,8 @@ export async function keepNetwork(installation: Installation): Promise<void> {
  * fail before it has asked the guest for anything.
  */
 export async function reaching<T>(installation: Installation, body: () => Promise<T>): Promise<T> {
+  // Where the agent is reached without that process, nobody would notice that the guest has lost its way out.
+  if ((await installation.network()).needsProcess !== undefined) await keepNetwork(installation);
   try {
     return await body();
   } catch (error) {
@@ -49,9 +51,12 @@ export async function reaching<T>(installation: Installation, body: () => Promis
 
 /** For people: that VMs run without the network's process, and what mends it; undefined when all is well. Changes nothing. */
 export async function lostNetwork(installation: Installation): Promise<string | undefined> {
-  if (!listVms(installation.db).some(runs)) return undefined;
+  const running = listVms(installation.db).filter(runs);
   const network = await installation.network();
-  if (network.revive === undefined || (await network.status?.())?.process !== null) return undefined;
+  if (running.length === 0 || network.revive === undefined) return undefined;
+  const vms = await Promise.all(running.map((vm) => networkOf(installation, vm)));
+  if (!vms.some((vm) => network.needsProcess?.(vm) ?? true)) return undefined;
+  if ((await network.status?.())?.process !== null) return undefined;
   return "VMs are running, and the network's process is gone: 'ember reconcile' starts it anew, as the next exec or start does";
 }
 

@@ -3,10 +3,11 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { skipUnless } from "../../../test/support/require.ts";
 import { networkContext } from "../testing/context.ts";
+import { createInspector } from "../user/inspector.ts";
 import { createTapNetwork } from "./driver.ts";
 
 const context = networkContext({ installationId: "0123abcd" });
-const probe = await createTapNetwork(context).probe();
+const probe = await createTapNetwork(context, async () => createInspector(context)).probe();
 const skipped = skipUnless("tap", probe.usable, probe.usable ? "" : `the tap network: ${probe.reason}`);
 
 // In a network namespace of their own, so that nothing of this host's network changes.

@@ -4,6 +4,7 @@ import { EmberError } from "../../errors/ember-error.ts";
 import { together } from "../../host/together.ts";
 import { findTool, lookUpTool } from "../../host/tools.ts";
 import { agentGuestPort } from "../agent-port.ts";
+import { type Inspector, wantsInspection } from "../inspector.ts";
 import { formatAddress4, parseNetwork4, sizeOf } from "../ipv4.ts";
 import type {
   Attachment,
@@ -13,12 +14,9 @@ import type {
   NetworkProbe,
   VmNetwork,
 } from "../network.ts";
+import { guestOf, offsets, type TapContext, withInspection } from "./guest.ts";
 import { type NetworkNames, networkNames } from "./names.ts";
-import { policyRules } from "./policy-rules.ts";
 import type { GuestRules } from "./ruleset.ts";
-
-// The block's addresses: .0 the network, .1 the TAP on the host, .2 the guest, .3 broadcast.
-const offsets = { gateway: 1, guest: 2 };
 
 const capabilities: NetworkCapabilities = {
   nic: "tap",
@@ -27,7 +25,7 @@ const capabilities: NetworkCapabilities = {
   gatewayOffset: offsets.gateway,
   siblings: true,
   names: "hosts",
-  policies: "networks",
+  policies: "names",
   caveats: [],
 };
 
@@ -35,8 +33,9 @@ const capabilities: NetworkCapabilities = {
  * A TAP interface and a /30 for each VM, routed and translated by the host, and a firewall table that holds the network
  * contract (architecture.md section 3) whatever else is in the host's firewall. Needs root, nft and iproute2.
  */
-export function createTapNetwork(context: NetworkContext): Network {
-  const names = networkNames(context.installationId);
+export function createTapNetwork(installation: NetworkContext, inspector: () => Promise<Inspector>): Network {
+  const names = networkNames(installation.installationId);
+  const context: TapContext = { ...installation, inspector };
   return {
     name: "tap",
     capabilities,
@@ -49,13 +48,22 @@ export function createTapNetwork(context: NetworkContext): Network {
     attach: (vm) => attach(context, names, vm),
     publish: (vm) => change(context, names, vm),
     applyPolicy: (vm) => change(context, names, vm),
+    flows: async (vmId) => (await inspector()).flows(vmId),
+    forgetFlows: async (vmId) => (await inspector()).forgetFlows(vmId),
+    revive: async (vms) => (await import("./inspection.ts")).revive(context, names, vms),
+    needsProcess: wantsInspection,
+    status: async () => (await inspector()).status(),
     detach: async (vmId) => {
       const { removeGuest } = await import("./firewall.ts");
       const { removeTap } = await import("./device.ts");
       await removeGuest(names, names.tap(vmId));
+      await (await inspector()).detach(vmId);
       await removeTap(names.tap(vmId));
     },
-    close: () => close(names),
+    close: async () => {
+      await close(names);
+      await (await inspector()).close();
+    },
   };
 }
 
@@ -88,31 +96,11 @@ async function probe(names: NetworkNames): Promise<NetworkProbe> {
   };
 }
 
-/** What the firewall must know of the VM; its block is wide enough. */
-async function guestOf(context: NetworkContext, names: NetworkNames, vm: VmNetwork): Promise<GuestRules> {
-  const { base } = parseNetwork4(vm.block);
-  const { upstreamResolvers } = await import("./host-network.ts");
-  const resolvers = upstreamResolvers();
-  if (resolvers.fallback)
-    context.notice(
-      `guests use public resolvers (${resolvers.addresses.join(", ")}): this host names none they could reach`,
-    );
-  const connected = vm.mode === "default";
-  return {
-    tap: names.tap(vm.vmId),
-    address: formatAddress4(base + offsets.guest),
-    connected,
-    policy: vm.policy,
-    resolvers: resolvers.addresses,
-    ports: connected ? vm.ports : [],
-  };
-}
-
 function leavesByLoopback({ ports }: GuestRules): boolean {
   return ports.some(({ hostAddress }) => hostAddress.startsWith("127.") || hostAddress === "0.0.0.0");
 }
 
-async function attach(context: NetworkContext, names: NetworkNames, vm: VmNetwork): Promise<Attachment> {
+async function attach(context: TapContext, names: NetworkNames, vm: VmNetwork): Promise<Attachment> {
   const block = parseNetwork4(vm.block);
   if (sizeOf(block.prefix) < 2 ** (32 - capabilities.blockPrefix))
     throw new EmberError("internal", `the block ${vm.block} is too small for a VM`);
@@ -123,7 +111,6 @@ async function attach(context: NetworkContext, names: NetworkNames, vm: VmNetwor
   const { checkHostPorts } = await import("../host-ports.ts");
   const guest = await guestOf(context, names, vm);
   const { tap, address, connected, resolvers } = guest;
-  policyRules(guest.policy, resolvers); // refuses what it cannot hold before anything is changed
   findTool("nft");
   await checkHostPorts(guest.ports);
   const gateway = formatAddress4(block.base + offsets.gateway);
@@ -132,10 +119,16 @@ async function attach(context: NetworkContext, names: NetworkNames, vm: VmNetwor
   // Nobody sends anything yet: the hypervisor starts when the rules hold.
   const loopback = leavesByLoopback(guest);
   const device = makeTap({ name: tap, address: `${gateway}/${block.prefix}`, userId: vm.userId, loopback });
+  const inspected = wantsInspection(vm);
+  // Only on an interface that is there can somebody listen, and only then is it known where.
+  const rules = inspected
+    ? device.then(async () => addGuest(names, context, await withInspection(context, vm, guest)))
+    : addGuest(names, context, guest);
   try {
-    await together(device, addGuest(names, context, guest));
+    await together(device, rules);
   } catch (error) {
     await removeGuest(names, tap);
+    if (inspected) await (await context.inspector()).detach(vm.vmId);
     await device.then(
       () => deleteInterface(tap),
       () => undefined, // then it is not ours
@@ -149,7 +142,8 @@ async function attach(context: NetworkContext, names: NetworkNames, vm: VmNetwor
       mac: vm.mac,
       address: `${address}/${block.prefix}`,
       gateway: connected ? gateway : null,
-      resolvers: connected ? resolvers : [],
+      // Its questions are answered by the inspection, whomever it asks.
+      resolvers: !connected ? [] : inspected ? [gateway] : resolvers,
       mtu: 1500,
       searchDomains: ["ember.internal"],
     },
@@ -158,13 +152,16 @@ async function attach(context: NetworkContext, names: NetworkNames, vm: VmNetwor
 }
 
 /** Ports and policy are in the same rules, so they change together. */
-async function change(context: NetworkContext, names: NetworkNames, vm: VmNetwork): Promise<void> {
+async function change(context: TapContext, names: NetworkNames, vm: VmNetwork): Promise<void> {
   const { allowLoopback } = await import("./device.ts");
   const { refusePublished } = await import("./others.ts");
   const { replaceGuest } = await import("./firewall.ts");
   const { checkHostPorts } = await import("../host-ports.ts");
-  const guest = await guestOf(context, names, vm);
-  policyRules(guest.policy, guest.resolvers);
+  const { isInspected } = await import("./inspection.ts");
+  const plain = await guestOf(context, names, vm);
+  // A guest whose questions were inspected asks there until it is started again.
+  const inspected = wantsInspection(vm) || (await isInspected(context, names, vm.vmId));
+  const guest = inspected ? await withInspection(context, vm, plain) : plain;
   await checkHostPorts(guest.ports);
   await refusePublished(names, guest);
   if (leavesByLoopback(guest)) allowLoopback(guest.tap);

@@ -157,10 +157,22 @@ function partsOf(value: unknown): string[] {
 
 /** TAPs that the table knows. */
 export async function knownTaps(names: NetworkNames): Promise<readonly string[]> {
-  const [guests] = await listObjects(["set", "inet", names.table, "guests"]).then((objects) =>
-    objects.filter(({ kind }) => kind === "set"),
-  );
-  return guests === undefined ? [] : elementsOf(guests).flatMap((element) => wordsOf(element).key[0] ?? []);
+  return await tapsIn(names, "set", "guests");
+}
+
+/** Those whose connections are redirected to be inspected. */
+export async function inspectedTaps(names: NetworkNames): Promise<readonly string[]> {
+  return await tapsIn(names, "map", "inspected_tcp");
+}
+
+async function tapsIn(
+  { table }: NetworkNames,
+  kind: "set" | "map",
+  name: string,
+): Promise<readonly string[]> {
+  const objects = await listObjects([kind, "inet", table, name]);
+  const found = objects.find((object) => object.kind === kind);
+  return found === undefined ? [] : elementsOf(found).flatMap((element) => wordsOf(element).key[0] ?? []);
 }
 
 /** Post-condition: nothing of the installation is left in the host's firewall. Idempotent. */

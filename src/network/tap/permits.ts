@@ -68,7 +68,9 @@ function nativeRules(hook: Hook, wildcard: string): readonly string[] {
   const from = `iifname "${wildcard}"`;
   const to = `oifname "${wildcard}"`;
   if (hook === "forward") return [`${from} accept`, `${to} accept`];
-  return hook === "input" ? [`${from} ct state established,related accept`] : [`${to} accept`];
+  return hook === "input"
+    ? [`${from} ct state established,related accept`, `${from} ct status dnat accept`]
+    : [`${to} accept`];
 }
 
 function placeOf({ family, table, name }: Readonly<Record<string, unknown>>): string {
@@ -139,7 +141,7 @@ function iptablesRules(
   const [from, to] = [`-i ${prefix}+`, `-o ${prefix}+`];
   return [
     [forward, [`${from} ${accept}`, `${to} ${accept}`]],
-    ["INPUT", [`${from} -m conntrack --ctstate RELATED,ESTABLISHED ${accept}`]],
+    ["INPUT", [`${from} -m conntrack --ctstate RELATED,ESTABLISHED,DNAT ${accept}`]],
     ["OUTPUT", [`${to} ${accept}`]],
   ];
 }

@@ -27,6 +27,21 @@ export function policyRules(
   ];
 }
 
+/**
+ * The same for a VM whose connections and questions are inspected: what is left are datagrams, which only rules about addresses
+ * can allow, and pings. QUIC would pass the inspection by, so it needs a rule of its own.
+ */
+export function inspectedRules(policy: NetworkPolicy): readonly string[] {
+  const rules = policy.rules.filter((rule) => "cidr" in rule).filter(({ cidr }) => !cidr.includes(":"));
+  const open = policy.default === "allow";
+  return [
+    "jump siblings_first",
+    ...matchesOf(rules, "refuse").map((match) => `${match} goto refused`),
+    ...matchesOf(rules, "allow").map((match) => `${match} goto outside`),
+    ...(open ? ["udp dport 443 goto refused", "goto outside"] : ["goto refused"]),
+  ];
+}
+
 function addressRule(rule: PolicyRule): AddressRule {
   if ("cidr" in rule) return rule;
   throw new EmberError(

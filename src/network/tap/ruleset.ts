@@ -1,9 +1,10 @@
 import type { NftObject } from "../../host/nft.ts";
 import { shortHash } from "../../host/random.ts";
+import type { InspectionPorts } from "../inspector.ts";
 import type { PublishedPort } from "../network.ts";
 import type { NetworkPolicy } from "../policy.ts";
 import type { NetworkNames } from "./names.ts";
-import { policyRules } from "./policy-rules.ts";
+import { inspectedRules, policyRules } from "./policy-rules.ts";
 
 /** What the firewall must know of a VM. */
 export interface GuestRules {
@@ -14,6 +15,8 @@ export interface GuestRules {
   readonly policy: NetworkPolicy;
   readonly resolvers: readonly string[];
   readonly ports: readonly PublishedPort[];
+  /** Where its connections and questions go to be inspected; undefined: the host routes them. */
+  readonly inspection?: InspectionPorts | undefined;
 }
 
 export interface Outside {
@@ -56,6 +59,9 @@ export function tableRules(names: NetworkNames, outside: Outside, subnet?: strin
       ["closed", "set { type ifname; }"],
       ["subnet", "set { type ipv4_addr; flags interval; }"],
       ["policies", "map { type ifname : verdict; }"],
+      ["inspected_tcp", "map { type ifname : inet_service; }"],
+      ["inspected_dns", "map { type ifname : inet_service; }"],
+      ["inspectors", "set { type ifname . inet_service; }"],
       ...["tcp", "udp"].flatMap((protocol) => portMaps(protocol)),
     ],
     chains: [
@@ -77,6 +83,7 @@ export function tableRules(names: NetworkNames, outside: Outside, subnet?: strin
       chain("input", "type filter hook input priority filter - 10; policy accept;", [
         `iifname ${ours} iifname . ip saddr != @guests drop`,
         `iifname ${ours} ct state established,related accept`,
+        `meta l4proto { tcp, udp } iifname . th dport @inspectors ct status dnat accept`,
         `iifname ${ours} reject with icmpx type admin-prohibited`,
       ]),
       chain("forward", "type filter hook forward priority filter - 10; policy accept;", [
@@ -95,6 +102,7 @@ export function tableRules(names: NetworkNames, outside: Outside, subnet?: strin
         `oifname ${ours} drop`,
       ]),
       chain("prerouting", "type nat hook prerouting priority dstnat; policy accept;", [
+        ...inspections.map((inspection) => `ip daddr != @addresses ${inspection}`),
         `iifname ${ours} return`,
         ...translations,
       ]),
@@ -113,6 +121,12 @@ const translations = ["tcp", "udp"].flatMap((protocol) => [
   `dnat ip to ip daddr . ${protocol} dport map @at_${protocol}`,
   `fib daddr type local dnat ip to ${protocol} dport map @any_${protocol}`,
 ]);
+
+/** What is meant for the host itself is refused in its input, and siblings are reached as ever. */
+const inspections: readonly string[] = [
+  "meta l4proto { tcp, udp } th dport 53 redirect to :iifname map @inspected_dns",
+  "fib daddr type != local meta l4proto tcp redirect to :iifname map @inspected_tcp",
+];
 
 function portMaps(protocol: string): [name: string, declaration: string][] {
   return [
@@ -180,6 +194,7 @@ export function guestRules({ table }: NetworkNames, guest: GuestRules): string {
     element("addresses", guest.address),
     ...(guest.connected ? [] : [element("closed", `"${guest.tap}"`)]),
     ...policyOf(table, guest),
+    ...inspectionOf(guest, element),
     ...(guest.connected ? guest.ports : []).map((port) => portElement(table, port, guest.address)),
   ].join("\n")}\n`;
 }
@@ -188,10 +203,24 @@ function policyOf(table: string, guest: GuestRules): string[] {
   const verdict = (chainName: string): string =>
     `add element inet ${table} policies { "${guest.tap}" : goto ${chainName} }`;
   if (!guest.connected) return [verdict("nowhere")];
-  const rules = policyRules(guest.policy, guest.resolvers);
+  const { policy, resolvers, inspection } = guest;
+  const rules = inspection === undefined ? policyRules(policy, resolvers) : inspectedRules(policy);
   if (typeof rules === "string") return [verdict(rules)];
   const own = chainOf(guest.tap);
   return [renderChain(table, { name: own, hook: "", rules }), verdict(own)];
+}
+
+function inspectionOf(
+  { tap, connected, inspection }: GuestRules,
+  element: (set: string, value: string) => string,
+): string[] {
+  if (!connected || inspection === undefined) return [];
+  const { tcp, dns } = inspection;
+  return [
+    element("inspected_tcp", `"${tap}" : ${tcp}`),
+    element("inspected_dns", `"${tap}" : ${dns}`),
+    element("inspectors", `"${tap}" . ${tcp}, "${tap}" . ${dns}`),
+  ];
 }
 
 export function chainOf(tap: string): string {

@@ -52,7 +52,10 @@ async function takingPorts(ports: readonly PublishedPort[], asking: Promise<unkn
 /** It may end by itself, idle, just when it is asked: requests are such that they can be made again. */
 const attempts = 3;
 
-async function withNetwork<T>(context: UserContext, body: (network: Connected) => Promise<T>): Promise<T> {
+export async function withNetwork<T>(
+  context: UserContext,
+  body: (network: Connected) => Promise<T>,
+): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       using network = await ensureNetwork(context);

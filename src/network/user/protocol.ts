@@ -19,9 +19,14 @@ export interface AttachedVm {
   readonly gateway6: string;
   readonly resolver6: string;
   readonly mtu: number;
-  /** "stream": ember-net connects there, again and again; "datagram": it binds there. */
-  readonly link: { readonly kind: "stream" | "datagram"; readonly path: string };
-  /** It listens there, and leads to the guest's ports by Firecracker's protocol for vsock. */
+  /**
+   * "stream": ember-net connects there, again and again; "datagram": it binds there; "redirect": it listens on that interface,
+   * and carries no packets.
+   */
+  readonly link:
+    | { readonly kind: "stream" | "datagram"; readonly path: string }
+    | { readonly kind: "redirect"; readonly device: string };
+  /** It listens there, and leads to the guest's ports by Firecracker's protocol for vsock; "" with "redirect". */
   readonly agent: { readonly path: string };
   /** False: nothing but the agent's socket works. */
   readonly connected: boolean;
@@ -97,6 +102,17 @@ const vmStatus: Answer<VmNetworkStatus> = v.object({
 export const status: Answer<{ readonly vms: readonly VmNetworkStatus[] }> = v.object({
   ok,
   vms: v.array(vmStatus),
+});
+
+interface Redirects {
+  readonly vms: readonly {
+    readonly id: string;
+    readonly redirect?: { readonly tcpPort: number; readonly dnsPort: number } | undefined;
+  }[];
+}
+/** Of the same answer, where a firewall is to redirect connections to. */
+export const redirects: Answer<Redirects> = v.object({
+  vms: v.array(v.object({ id: text, redirect: v.optional(v.object({ tcpPort: count, dnsPort: count })) })),
 });
 
 const flow: Answer<NetworkFlow> = v.object({

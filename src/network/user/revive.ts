@@ -8,29 +8,32 @@ import { done, protocolVersion, status } from "./protocol.ts";
 
 /** See `Network.revive`. */
 export async function revive(context: UserContext, vms: readonly VmNetwork[]): Promise<boolean> {
-  if ((await forgotten(context, vms)).length === 0) return false;
+  const ids = vms.map((vm) => vm.vmId);
+  if ((await forgotten(context, ids)).length === 0) return false;
   using network = await ensureNetwork(context);
   // What another command has revived meanwhile is left as it is.
-  const lost = await missingOf(network, vms);
+  const missing = await missingOf(network, ids);
+  const lost = vms.filter((vm) => missing.includes(vm.vmId));
   if (lost.length > 0) await configured(context, network);
   for (const vm of lost) await attachAgain(context, network, vm);
   return lost.length > 0;
 }
 
-async function forgotten(context: UserContext, vms: readonly VmNetwork[]): Promise<readonly VmNetwork[]> {
+/** Those of the VMs that ember-net does not know: all, when it does not run or is of another version. */
+export async function forgotten(context: UserContext, vmIds: readonly string[]): Promise<readonly string[]> {
   using running = await findNetwork(context);
-  if (running === undefined || running.hello.protocol !== protocolVersion) return vms;
+  if (running === undefined || running.hello.protocol !== protocolVersion) return vmIds;
   try {
-    return await missingOf(running, vms);
+    return await missingOf(running, vmIds);
   } catch (error) {
-    if (error instanceof NetworkGone) return vms;
+    if (error instanceof NetworkGone) return vmIds;
     throw error;
   }
 }
 
-async function missingOf({ control }: Connected, vms: readonly VmNetwork[]): Promise<readonly VmNetwork[]> {
+async function missingOf({ control }: Connected, vmIds: readonly string[]): Promise<readonly string[]> {
   const known = new Set((await control.ask({ op: "status" }, status)).vms.map((vm) => vm.id));
-  return vms.filter((vm) => !known.has(vm.vmId));
+  return vmIds.filter((id) => !known.has(id));
 }
 
 /** With its ports, or without them when somebody has taken one meanwhile: the rest of its network matters more. */

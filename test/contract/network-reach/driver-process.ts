@@ -6,6 +6,7 @@ import { setToolEnvironment } from "../../../src/host/tools.ts";
 import type { Network } from "../../../src/network/network.ts";
 import { createTapNetwork } from "../../../src/network/tap/driver.ts";
 import { networkContext } from "../../../src/network/testing/context.ts";
+import { createInspector } from "../../../src/network/user/inspector.ts";
 import type { Request } from "./driver-client.ts";
 
 setToolEnvironment({ PATH: process.env["PATH"] });
@@ -30,7 +31,10 @@ async function serve(request: Request): Promise<void> {
   }
   const began = performance.now();
   try {
-    const value = await answer(createTapNetwork(context), request);
+    const value = await answer(
+      createTapNetwork(context, async () => createInspector(context)),
+      request,
+    );
     say({ id, value, notices, ms: performance.now() - began });
   } catch (error) {
     const code = error instanceof EmberError ? error.code : "none";

@@ -150,6 +150,9 @@ func get(url string, headers []string) {
 	fail(err)
 	for _, header := range headers {
 		name, value, _ := strings.Cut(header, ":")
+		if name == "Host" {
+			request.Host = value
+		}
 		request.Header.Set(name, value)
 	}
 	response, err := http.DefaultClient.Do(request)

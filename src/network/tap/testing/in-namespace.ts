@@ -7,6 +7,7 @@ import { networkContract, policyOf, vmOn } from "../../../../test/contract/netwo
 import { command } from "../../../../test/support/netns.ts";
 import { setToolEnvironment } from "../../../host/tools.ts";
 import { networkContext } from "../../testing/context.ts";
+import { createInspector } from "../../user/inspector.ts";
 import { createTapNetwork } from "../driver.ts";
 
 const notices: string[] = [];
@@ -17,7 +18,10 @@ const contextOf = (installationId: string) =>
       notices.push(line);
     },
   });
-const create = (id = "0123abcd") => createTapNetwork(contextOf(id));
+const create = (id = "0123abcd") => {
+  const context = contextOf(id);
+  return createTapNetwork(context, async () => createInspector(context));
+};
 const tap = "e012300aa11bb22";
 const vmId = "00aa11bb22cc";
 const rules = (): string => command("nft", "list", "ruleset");
