@@ -81,13 +81,14 @@ func New(settings *Settings, around Surroundings, recorder *record.Recorder) (*V
 	if err != nil {
 		return nil, err
 	}
-	cable, err := newLink(settings.Link)
+	var vm *VM
+	cable, err := newLink(settings.Link, func() { vm.abandon() })
 	if err != nil {
 		return nil, fmt.Errorf("open the link: %w", err)
 	}
 	endpoint := link.NewEndpoint(gatewayMAC, tcpip.LinkAddress(addresses.MAC), settings.MTU)
 	ctx, cancel := context.WithCancel(context.Background())
-	vm := &VM{
+	vm = &VM{
 		addresses: addresses,
 		broadcast: lastOf(addresses.Block),
 		link:      cable,
@@ -122,11 +123,19 @@ func New(settings *Settings, around Surroundings, recorder *record.Recorder) (*V
 	return vm, nil
 }
 
-func newLink(l Link) (link.Link, error) {
+func newLink(l Link, lost func()) (link.Link, error) {
 	if l.Kind == "datagram" {
 		return link.NewDatagram(l.Path)
 	}
-	return link.NewStream(l.Path), nil
+	return link.NewStream(l.Path, lost), nil
+}
+
+// abandon ends every connection: the machine at the other end of the cable has ended, and nobody there will ever answer,
+// nor say that it has gone. Without this, who waits for it, such as a client of the agent, would wait for minutes.
+func (vm *VM) abandon() {
+	for _, endpoint := range vm.stack.RegisteredEndpoints() {
+		endpoint.Abort()
+	}
 }
 
 // Close ends all flows and takes the VM off its siblings' way. Nothing of it is left afterwards.

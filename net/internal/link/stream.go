@@ -31,12 +31,13 @@ type Link interface {
 // Stream connects to where a hypervisor listens, and again whenever it was disconnected.
 type Stream struct {
 	path           string
+	lost           func()
 	linked         atomic.Bool
 	received, sent atomic.Uint64
 }
 
-// NewStream makes the link to the Unix socket at path.
-func NewStream(path string) *Stream { return &Stream{path: path} }
+// NewStream makes the link to the Unix socket at path. lost is called whenever who listened there has gone.
+func NewStream(path string, lost func()) *Stream { return &Stream{path: path, lost: lost} }
 
 // Linked implements Link.
 func (s *Stream) Linked() bool { return s.linked.Load() }
@@ -54,6 +55,7 @@ func (s *Stream) Run(ctx context.Context, queue *Queue, receive func(*buffer.Vie
 			err = s.Carry(ctx, conn, queue, receive)
 			if ctx.Err() == nil {
 				log.Printf("the link %s ended: %v", s.path, err)
+				s.lost()
 			}
 		}
 		select {

@@ -5,6 +5,7 @@ package peer
 import (
 	"context"
 	"net"
+	"sync/atomic"
 	"testing"
 
 	"gvisor.dev/gvisor/pkg/buffer"
@@ -30,6 +31,7 @@ type Guest struct {
 	Endpoint *link.Endpoint
 	// Seen gets a copy of each frame that arrives, when it is set before Listen.
 	Seen chan []byte
+	wire atomic.Pointer[net.UnixConn]
 }
 
 // New makes a guest with addresses; own and other are the two ends of its cable.
@@ -88,9 +90,17 @@ func (g *Guest) Listen(t testing.TB, path string) {
 			if err != nil {
 				return
 			}
-			_ = link.NewStream(path).Carry(ctx, conn, g.Endpoint.Queue, g.receive) // the next connection is as good
+			g.wire.Store(conn)
+			_ = link.NewStream(path, func() {}).Carry(ctx, conn, g.Endpoint.Queue, g.receive) // the next connection is as good
 		}
 	}()
+}
+
+// HangUp ends the connection with ember-net, as the machine's end does.
+func (g *Guest) HangUp() {
+	if conn := g.wire.Load(); conn != nil {
+		conn.Close()
+	}
 }
 
 func (g *Guest) receive(frame *buffer.View) {
