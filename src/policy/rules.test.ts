@@ -187,3 +187,52 @@ describe("--allow-cidr", () => {
     }
   });
 });
+
+describe("whatever is written", () => {
+  /** The same numbers in each run (a linear congruential generator). */
+  function dice(seed: number): (sides: number) => number {
+    let state = seed;
+    return (sides) => {
+      state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
+      return Math.floor((state / 2 ** 31) * sides);
+    };
+  }
+
+  const pieces = [
+    ..."0 1 9 . .. : :: / [ ] - * _ @ % , ; = # ? ' \" \\ ü İ １ 。 xn-- a z FF 0x 255 256 65535 65536 443 tcp udp /tcp com".split(
+      " ",
+    ),
+    ...[
+      "\0",
+      "\n",
+      "\u202e",
+      "\ud800",
+      " ",
+      "example",
+      "10.0.0.0/8",
+      "fd00::1",
+      "api.github.com",
+      "ember.internal",
+      "https://",
+    ],
+  ];
+
+  test("a rule is taken as what it is called, or refused as a wrong command line with a hint", () => {
+    const roll = dice(7);
+    for (let round = 0; round < 20_000; round++) {
+      const input = Array.from({ length: 1 + roll(6) }, () => pieces[roll(pieces.length)] ?? "").join("");
+      for (const parse of [parseHostRule, parseAddressRule]) {
+        try {
+          const { text } = parse("allow", input);
+          expect(text).toMatch(/^--allow-(host|cidr) [\x21-\x7e]+$/);
+          expect(parse("allow", text.slice(text.indexOf(" ") + 1)).text).toBe(text);
+        } catch (error) {
+          if (!(error instanceof EmberError) || error.code !== "usage" || error.hint === undefined) {
+            throw new Error(`${JSON.stringify(input)}: ${error}`);
+          }
+          expect(error.message).not.toMatch(/\p{Cc}/u);
+        }
+      }
+    }
+  });
+});

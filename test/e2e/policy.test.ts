@@ -134,8 +134,9 @@ describe.skipIf(skipped)("a secret", () => {
     await ember.ok(["vm", "update", "bot", "--allow-host", "api.example"]);
   }, 120_000);
 
-  test("is in no argument, environment, log, database or file that others can read", () => {
-    const files = filesBelow(ember.stateDir);
+  test("is in no argument, environment, log, database or file that others can read", async () => {
+    const { runtimeDir } = (await ember.json(["info"])) as { runtimeDir: string };
+    const files = [...filesBelow(ember.stateDir), ...filesBelow(runtimeDir)];
     const holding = files.filter((path) => readFileSync(path).includes(value));
     expect(holding.map((path) => path.slice(path.lastIndexOf("/") + 1))).toEqual(["secrets.json"]);
     for (const path of holding) expect(statSync(path).mode & 0o077).toBe(0);

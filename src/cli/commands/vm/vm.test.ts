@@ -147,6 +147,21 @@ describe("vm inspect, logs and stats", () => {
     expect(lines[2]?.split(/ +/)).toEqual(["down", "stopped", "-", "-", "-", "-", "-", "-", "-"]);
   });
 
+  test("what the network refused is a column once there is something", async () => {
+    const counts = { allowed: 7, refused: 12, spoofed: 3, connections: 1, receivedBytes: 0, sentBytes: 0 };
+    const stats = async (): Promise<ReturnType<typeof sampleStats>[]> => [
+      sampleStats({ name: "n".repeat(63), network: counts }),
+      sampleStats({ name: "tap" }),
+    ];
+    const look = { terminal: true, environment: { NO_COLOR: "1" }, vms: { stats } };
+    const [heading = "", first = "", second = ""] = (await runCli(["vm", "stats"], look)).stdout.split("\n");
+    for (const line of [heading, first, second]) expect(line.length).toBeLessThanOrEqual(80);
+    const column = heading.split(/ +/).indexOf("REFUSED");
+    expect([first, second].map((line) => line.split(/ +/)[column])).toEqual(["15", "-"]);
+    const quiet = async () => [sampleStats({ network: { ...counts, refused: 0, spoofed: 0 } })];
+    expect((await runCli(["vm", "stats"], { vms: { stats: quiet } })).stdout).not.toContain("REFUSED");
+  });
+
   test("--watch goes on until it is interrupted, which prints no error", async () => {
     let looks = 0;
     const result = await runCli(["vm", "stats", "--watch", "--format", "json"], {
