@@ -148,6 +148,23 @@ describe.skipIf(skipped)("a secret", () => {
     }
   });
 
+  test("whose change is killed at any step is the one from before after the next command, in file and requests", async () => {
+    const other = join(world.places.work, "other-token");
+    writeFileSync(other, "never-to-be-sent");
+    for (const { name } of networkOperation().steps) {
+      for (const phase of ["before", "after"]) {
+        const update = ["vm", "update", "bot", "--secret", `TOKEN=@${other}`, "--secret-host", "api.example"];
+        const killed = await ember.run(update, { env: { EMBER_FAULT: `kill:vm.network:${name}:${phase}` } });
+        expect(killed.status).toBe(137);
+        await ember.ok(["reconcile"]);
+        const { stdout } = await get("bot", "https://api.example/", '"X-Token:$TOKEN"');
+        expect(stdout).toBe(`200 host=api.example tls=true token=${value}\n`);
+        const holding = filesBelow(ember.stateDir).filter((path) => path.includes("secrets.json"));
+        expect(holding.map((path) => readFileSync(path, "utf8").includes(value))).toEqual([true]);
+      }
+    }
+  }, 240_000);
+
   test("is shown by name and host, goes with a fork, and changes for a VM that runs", async () => {
     const shown = await ember.ok(["vm", "inspect", "bot", "--format", "json"]);
     expect(JSON.parse(shown)).toMatchObject({ secrets: [{ name: "TOKEN", hosts: ["api.example"] }] });
