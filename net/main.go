@@ -10,6 +10,7 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -17,6 +18,9 @@ import (
 	"ember.dev/net/internal/installation"
 	"ember.dev/net/internal/version"
 )
+
+// garbagePercent of what is in use may be garbage before it is collected.
+const garbagePercent = 300
 
 const usage = "usage: ember-net serve --socket PATH --installation ID [--idle SECONDS] | ember-net version"
 
@@ -46,6 +50,8 @@ func serve(arguments []string) error {
 		return errors.New(usage)
 	}
 	raiseFileLimit()
+	// Packets' memory is kept for the next ones between two collections, of which there are many while little else is held.
+	debug.SetGCPercent(garbagePercent)
 	ctx, end := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer end()
 	network := installation.New(time.Duration(*idle)*time.Second, end)

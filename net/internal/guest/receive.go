@@ -91,7 +91,7 @@ func (vm *VM) pass(protocol tcpip.NetworkProtocolNumber, packet *buffer.View, de
 			return
 		}
 	}
-	incoming := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithView(packet)})
+	incoming := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: asBuffer(packet)})
 	vm.endpoint.Deliver(protocol, incoming)
 	incoming.DecRef()
 }
