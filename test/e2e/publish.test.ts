@@ -118,7 +118,7 @@ describe.skipIf(skipped)("ports of a VM that runs", () => {
 });
 
 describe.skipIf(skipped)("a policy of a VM that runs", () => {
-  test("holds from the command on, and names what it does not understand", async () => {
+  test("holds from the command on; one that refuses is not opened by a rule that refuses more", async () => {
     const { outside, wan } = addresses;
     expect(await reachedFromVm(ember, "web", outside)).toEqual(every(outside));
     await ember.ok(["vm", "update", "web", "--deny-cidr", `${outside}/32:7000/tcp`]);
@@ -127,9 +127,6 @@ describe.skipIf(skipped)("a policy of a VM that runs", () => {
     expect(await reachedFromVm(ember, "web", outside, wan)).toEqual([`tcp ${outside}`]);
     const lone = await ember.run(["vm", "update", "web", "--deny-cidr", "10.0.0.0/8"]);
     expect(lone).toMatchObject({ status: 2 });
-    const named = await ember.run(["vm", "update", "web", "--allow-host", "a.example"]);
-    expect(named).toMatchObject({ status: 4 });
-    expect(named.stderr).toContain("the tap network sees addresses, not the names of hosts");
     await ember.ok(["vm", "update", "web", "--egress", "all"]);
     expect(await reachedFromVm(ember, "web", outside)).toEqual(every(outside));
   }, 120_000);

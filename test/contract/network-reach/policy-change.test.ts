@@ -101,12 +101,4 @@ describe.skipIf(skip)("a VM that runs", () => {
     await network.publish(vm);
     expect(await reached(wire(), lab.outside, at)).toEqual([]);
   }, 60_000);
-
-  test("is refused a rule about a host's name, which this network cannot see", async () => {
-    await using lab = await Lab.open(wire());
-    const vm = testVm(installationA, 1, { policy: policyOf({ allowHosts: ["a.example"] }) });
-    await expect(lab.network(installationA).attach(vm)).rejects.toMatchObject({ code: "unsupported" });
-    expect(lab.host.run("ip", "-br", "link")).not.toContain("tap");
-    expect(lab.host.run("nft", "list", "ruleset")).not.toContain("ember_");
-  }, 30_000);
 });
