@@ -40,6 +40,7 @@ beforeAll(async () => {
   const [wan, eth0] = [`${addresses.wan}/24`, `${addresses.outside}/24`];
   host.connect(outside, { name: "wan0", address: wan }, { name: "eth0", address: eth0 });
   host.ip("route", "add", "default", "via", addresses.outside);
+  host.ip("address", "add", "2001:db8:1::10/64", "dev", "wan0", "nodad");
   for (const { name } of [host, outside])
     servers.push(spawn("ip", ["netns", "exec", name, reach, "serve"], { stdio: "ignore" }));
   a = new TestInstallation({ namespace: host.name });
@@ -104,6 +105,15 @@ describe.skipIf(skipped)("a guest of the user network", () => {
     expect(await within("a1", `ping -c 1 -W 5 ${addresses.gatewayOfA1}`)).toContain("1 packets received");
   });
 
+  test("has IPv6, too, where the host has it: to its gateway and its siblings, and not to the host", async () => {
+    const address = /inet6 (fd\S+)::3\/64/.exec(await within("a2", "ip -6 addr show dev eth0"))?.[1];
+    expect(await within("a1", "ip -6 route")).toMatch(/default via fd\S+::1 dev eth0/);
+    const answered = async (target: string): Promise<boolean> =>
+      (await within("a1", `ping -6 -c 1 -W 2 ${target} || true`)).includes("1 packets received");
+    expect(await answered(`${address}::3`)).toBe(true);
+    expect(await answered("2001:db8:1::10")).toBe(false);
+  });
+
   test("reaches the outside and its siblings, and no other installation's VMs", async () => {
     const { outside, a1, a2, b1 } = addresses;
     expect(await reached("a1", outside, a2, b1)).toEqual(both(outside, a2));
@@ -112,7 +122,7 @@ describe.skipIf(skipped)("a guest of the user network", () => {
 
   test("knows its siblings by name, those that came later too, and no other's", async () => {
     const lookUp = (name: string): Promise<string> => within("a1", `ping -c 1 -W 5 ${name} || true`);
-    expect(await lookUp("a2")).toContain(`(${addresses.a2})`);
+    expect(await lookUp("a2")).toMatch(/^PING a2 \((10\.100\.0\.11|fd\S+::3)\)/);
     expect(await lookUp("a2.ember.internal")).toContain("1 packets received");
     expect(await lookUp("b1.ember.internal")).not.toContain("packets");
   });

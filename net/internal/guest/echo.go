@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/icmp"
@@ -64,13 +65,39 @@ func (vm *VM) receiveEcho(_ stack.TransportEndpointID, packet *stack.PacketBuffe
 	if len(message) < header.ICMPv4MinimumSize || message[0] != request || vm.isGateway(destination) {
 		return true
 	}
+	vm.takeEcho(destination, packet.NetworkHeader().Slice(), message, packet.Data().AsRange().ToSlice())
+	return true
+}
+
+func (vm *VM) takeEcho(destination netip.Addr, ip, message, payload []byte) {
 	one := echo{
 		sequence: uint16(message[6])<<8 | uint16(message[7]),
-		payload:  packet.Data().AsRange().ToSlice(),
-		offender: append(append([]byte(nil), packet.NetworkHeader().Slice()...), message...),
+		payload:  payload,
+		offender: append(append([]byte(nil), ip...), message...),
 	}
 	vm.ping(pingID{destination, uint16(message[4])<<8 | uint16(message[5])}, one)
-	return true
+}
+
+// receiveOutside6 takes what must not come to the stack: that answers pings in IPv6 itself, whatever address they are for.
+// Of what has headers of extension, whose ends are not looked for here, the stack gets fragments of TCP and UDP alone.
+func (vm *VM) receiveOutside6(packet []byte) bool {
+	ip, rest := header.IPv6(packet), packet[header.IPv6MinimumSize:]
+	switch ip.TransportProtocol() {
+	case header.TCPProtocolNumber, header.UDPProtocolNumber:
+		return false
+	case header.ICMPv6ProtocolNumber:
+		if len(rest) >= header.ICMPv6EchoMinimumSize && rest[0] == byte(header.ICMPv6EchoRequest) {
+			message, payload := rest[:header.ICMPv6EchoMinimumSize], rest[header.ICMPv6EchoMinimumSize:]
+			vm.takeEcho(fromStack(ip.DestinationAddress()), packet[:header.IPv6MinimumSize], message, append([]byte(nil), payload...))
+		}
+		return true
+	}
+	const fragment, fragmentHeader = 44, 8 // RFC 8200, section 4.5
+	if ip.NextHeader() != fragment || len(rest) < fragmentHeader {
+		return true
+	}
+	inner := tcpip.TransportProtocolNumber(rest[0])
+	return inner != header.TCPProtocolNumber && inner != header.UDPProtocolNumber
 }
 
 func (vm *VM) ping(id pingID, one echo) {

@@ -90,6 +90,10 @@ func (vm *VM) pass(protocol tcpip.NetworkProtocolNumber, packet *buffer.View, de
 			route.Forward(packet, vm.endpoint, sibling, gateway)
 			return
 		}
+		if protocol == header.IPv6ProtocolNumber && vm.receiveOutside6(packet.AsSlice()) {
+			packet.Release()
+			return
+		}
 	}
 	incoming := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: asBuffer(packet)})
 	vm.endpoint.Deliver(protocol, incoming)
