@@ -6,7 +6,7 @@ import { setToolEnvironment } from "../../host/tools.ts";
 import { probeQemu } from "./probe-program.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "ember-qemu-"));
-afterEach(() => setToolEnvironment({ PATH: process.env["PATH"] }));
+afterEach(() => setToolEnvironment({}));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 
 /** A QEMU that says no more than its version. */
