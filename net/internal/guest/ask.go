@@ -1,6 +1,8 @@
 package guest
 
 import (
+	"net/netip"
+
 	"github.com/miekg/dns"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 
@@ -11,7 +13,7 @@ import (
 func (vm *VM) ask(id stack.TransportEndpointID, message []byte) {
 	if vm.questions.Add(1) > maxQuestions {
 		vm.questions.Add(-1)
-		vm.overLimit.Add(1)
+		vm.note("dns", netip.AddrPortFrom(fromStack(id.LocalAddress), id.LocalPort), overLimit)
 		return
 	}
 	go func() {

@@ -108,9 +108,8 @@ func (vm *VM) ping(id pingID, one echo) {
 		present = &ping{id: id, requests: make(chan echo, 16)}
 		ctx, cancel := context.WithCancel(vm.ctx)
 		present.flow = flow{protocol: "icmp", destination: netip.AddrPortFrom(id.destination, 0), end: cancel}
-		if !vm.flows.add(&present.flow, maxPings) {
+		if !vm.begin(&present.flow, maxPings) {
 			cancel()
-			vm.overLimit.Add(1)
 			return
 		}
 		vm.pings.open[id] = present

@@ -37,7 +37,7 @@ func (e *exchanges) find(vm *VM, id stack.TransportEndpointID, destination netip
 	one.flow = flow{protocol: "udp", destination: destination, end: one.close}
 	if !vm.flows.add(&one.flow, maxDatagramFlows) {
 		e.giveWay(vm)
-		if !vm.flows.add(&one.flow, maxDatagramFlows) {
+		if !vm.begin(&one.flow, maxDatagramFlows) {
 			return nil, false
 		}
 	}

@@ -47,3 +47,15 @@ func (vm *VM) hold(one *flow) (*policy.Hold, policy.Decision) {
 	}
 	return hold, decision
 }
+
+// overLimit is what becomes of more than a VM may have at a time.
+var overLimit = policy.Decision{Verdict: policy.Refuse, Rule: "the limit of a VM", Reason: "more at a time than a VM may have"}
+
+// begin counts a flow among those that go on; it notes a refusal when there are limit of its kind.
+func (vm *VM) begin(one *flow, limit int) bool {
+	if vm.flows.add(one, limit) {
+		return true
+	}
+	vm.note(one.protocol, one.destination, overLimit)
+	return false
+}

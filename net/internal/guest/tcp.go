@@ -52,7 +52,7 @@ func (vm *VM) connect(request *tcp.ForwarderRequest) {
 	defer cancel()
 	one := &flow{protocol: "tcp", destination: destination, end: cancel}
 	decision := vm.admit("tcp", destination)
-	if decision.Verdict == policy.Refuse || !vm.flows.add(one, maxConnections) {
+	if decision.Verdict == policy.Refuse || !vm.begin(one, maxConnections) {
 		request.Complete(true)
 		return
 	}

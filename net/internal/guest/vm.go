@@ -62,7 +62,7 @@ type VM struct {
 	sequences  map[stack.TransportEndpointID]uint32
 	questions  atomic.Int64
 
-	spoofed, overLimit atomic.Uint64
+	spoofed atomic.Uint64
 
 	ctx    context.Context
 	cancel context.CancelFunc
