@@ -111,7 +111,7 @@ function startFailure(context: UserContext, why: string): EmberError {
  */
 export async function configured(context: UserContext, connected: Connected): Promise<Connected> {
   const { control } = connected;
-  const proxy = proxyOf(context.environment);
+  const proxy = proxyOf(context);
   const subnets = [context.subnet];
   const port = context.hostResolverPort();
   try {
