@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from "bun:test";
+import { afterAll, afterEach, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { probeQemu } from "./probe-program.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "ember-qemu-"));
 afterEach(() => setToolEnvironment({}));
-process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** A QEMU that says no more than its version. */
 function install(version: string): void {
