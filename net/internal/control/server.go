@@ -56,7 +56,7 @@ func Listen(path string, network *installation.Installation) (*Server, error) {
 		return nil, err
 	}
 	return &Server{
-		listener: listener, lock: lock, network: network, started: time.Now().UTC(), clients: map[net.Conn]struct{}{},
+		listener: listener, lock: lock, network: network, started: time.Now().UTC().Truncate(time.Millisecond), clients: map[net.Conn]struct{}{},
 	}, nil
 }
 
