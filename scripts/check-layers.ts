@@ -16,7 +16,7 @@ const layers: readonly (readonly string[])[] = [
   ["policy"],
   ["state"],
   ["host"],
-  ["errors", "types.ts", "api.ts", "version.ts"],
+  ["errors", "types", "types.ts", "api.ts", "version.ts"],
 ];
 
 const layerOf = (top: string): number => layers.findIndex((names) => names.includes(top));
