@@ -1,5 +1,14 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { appendFileSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  closeSync,
+  openSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { file, symlink } from "../../../test/support/images.ts";
@@ -289,13 +298,11 @@ describe.skipIf(noQemu)("a qcow2 disk", () => {
     const lying = await refusalOf(path);
     expect(lying).toMatchObject({ code: "unsupported", hint: expect.stringContaining("make it whole") });
     expect(lying.message).toContain(raw.slice(0, 40));
-    const secret = [
-      "--object",
-      "secret,id=s,data=x",
-      "-o",
-      "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10",
-    ];
-    await run("qemu-img", ["create", "-q", "-f", "qcow2", ...secret, path, "8M"], { timeoutMs: 60_000 });
+    await run("qemu-img", ["create", "-q", "-f", "qcow2", path, "8M"]);
+    // The header's crypt_method (docs/interop/qcow2): 2 is LUKS. qemu-img itself measures the processor first, and may fail in that.
+    const file = openSync(path, "r+");
+    writeSync(file, Uint8Array.of(0, 0, 0, 2), 0, 4, 32);
+    closeSync(file);
     expect((await refusalOf(path)).message).toContain("encrypted");
   });
 
