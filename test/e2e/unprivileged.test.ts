@@ -69,8 +69,11 @@ test("a user without root makes, runs, forks and deletes VMs", async () => {
   await ok("vm", "stop", "web");
   await ok("vm", "fork", "web", "web2");
   expect(await ok("exec", "web2", "--", "cat", "/root/file")).toBe("precious");
-  await ok("vm", "start", "web");
-  expect(await ok("exec", "web", "--", "ping", "-c", "1", "-W", "5", "web2")).toContain("1 packets received");
+  if (onPlatform.siblingsOfUsers) {
+    await ok("vm", "start", "web");
+    const answered = await ok("exec", "web", "--", "ping", "-c", "1", "-W", "5", "web2");
+    expect(answered).toContain("1 packets received");
+  }
   await ok("vm", "delete", "--force", "web", "web2");
 }, 300_000);
 

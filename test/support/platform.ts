@@ -14,6 +14,8 @@ interface PlatformFacts {
   readonly reflink: (size: string) => readonly string[];
   /** Whether a guest sees its disk grow while it runs. */
   readonly growsRunning: boolean;
+  /** Whether users without root have a network whose VMs find each other. */
+  readonly siblingsOfUsers: boolean;
   /** What `init` chooses for users without root, and where their state is in their home. */
   readonly storageOfUsers: string;
   readonly stateOfUsers: string;
@@ -26,6 +28,7 @@ export const onPlatform: PlatformFacts =
         process: "ember-vz",
         reflink: () => ["--storage", "reflink"],
         growsRunning: false,
+        siblingsOfUsers: false,
         storageOfUsers: "reflink",
         stateOfUsers: "Library/Application Support/ember",
       }
@@ -34,6 +37,7 @@ export const onPlatform: PlatformFacts =
         process: "qemu-system",
         reflink: (size) => ["--storage", "reflink", "--size", size],
         growsRunning: true,
+        siblingsOfUsers: true,
         storageOfUsers: "qcow2",
         stateOfUsers: ".local/share/ember",
       };
