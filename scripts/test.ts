@@ -25,7 +25,7 @@ interface Suite {
 
 /** Everything that this machine must be able to do: a test that would skip one of these fails instead. */
 const required =
-  "root,xfs,btrfs,mount,qcow2,reflink,qemu,skopeo,registry,umoci,e2fsck,getfattr,tar,xz,gpg,openssh,setpriv,tap,firecracker-double,storage-lab,builder,kernel-toolchain,sfdisk,cloud-image";
+  "root,xfs,btrfs,mount,qcow2,reflink,qemu,skopeo,registry,umoci,e2fsck,getfattr,tar,xz,gpg,openssh,setpriv,tap,netns,mke2fs,firecracker-double,storage-lab,builder,kernel-toolchain,sfdisk,cloud-image";
 
 const lint: readonly Suite[] = [
   { name: "types", command: [join(root, "node_modules/.bin/tsc"), "-p", "."] },
