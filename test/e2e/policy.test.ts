@@ -36,6 +36,15 @@ function get(vm: string, url: string, headers = ""): Promise<CommandResult> {
   return ember.run(["exec", vm, "--", "sh", "-c", `exec world get ${url} ${headers}`]);
 }
 
+/** Asks until the answer is as wanted, or for ten seconds; gives the last one. */
+async function until(ask: () => Promise<string>, wanted: (text: string) => boolean): Promise<string> {
+  for (let attempt = 0; ; attempt++) {
+    const text = await ask();
+    if (wanted(text) || attempt === 40) return text;
+    await sleep(250);
+  }
+}
+
 interface Audit {
   readonly flows: readonly { readonly name: string; readonly verdict: string; readonly rule: string }[];
 }
@@ -59,6 +68,48 @@ describe.skipIf(skipped)("a policy with names", () => {
     expect(stdout).toStartWith("403 ");
     expect(stdout).toContain("www.api.example");
   }, 60_000);
+
+  test("is not led astray by a name that TLS says and the address was never answered for", async () => {
+    const other = hosts["other.example"];
+    for (const url of ["https://other.example/", `https://${other}/`]) {
+      const { stdout } = await get("bot", url, "SNI:api.example");
+      expect({ url, stdout }).toEqual({ url, stdout: "" });
+    }
+    // The other way round: an allowed host's address, and the name of another.
+    await get("bot", "https://api.example/");
+    expect((await get("bot", "https://api.example/", "SNI:other.example")).stdout).toBe("");
+    expect((await get("bot", "https://api.example/", "SNI:api.example")).stdout).toContain(
+      "200 host=api.example",
+    );
+  }, 120_000);
+
+  test("ends a connection that is open when a change refuses it, and no other", async () => {
+    await ember.ok(["vm", "update", "bot", "--allow-host", "api.example", "--allow-host", "other.example"]);
+    for (const name of ["api.example", "other.example"] as const) {
+      await get("bot", `https://${name}/`);
+      const hold = `sleep 300 | exec nc ${hosts[name]} 443`;
+      await ember.ok(["exec", "bot", "--detach", "--", "sh", "-c", hold]);
+    }
+    // Nobody says anything on them: they stand as long as nobody ends them.
+    const open = async (): Promise<string> =>
+      (
+        await ember.run([
+          "exec",
+          "bot",
+          "--",
+          "sh",
+          "-c",
+          "for pid in $(pidof nc); do tr '\\0' ' ' < /proc/$pid/cmdline; done",
+        ])
+      ).stdout;
+    const [api, other] = [`nc ${hosts["api.example"]} 443 `, `nc ${hosts["other.example"]} 443 `];
+    const both = await until(open, (text) => text.includes(api) && text.includes(other));
+    expect(both).toContain(api);
+    expect(both).toContain(other);
+    await ember.ok(["vm", "update", "bot", "--allow-host", "api.example"]);
+    expect(await until(open, (text) => !text.includes(other))).toBe(api);
+    await ember.run(["exec", "bot", "--", "killall", "nc", "sleep"]);
+  }, 120_000);
 
   test("changes while the VM runs", async () => {
     await ember.ok([

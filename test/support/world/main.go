@@ -148,14 +148,19 @@ func get(url string, headers []string) {
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	fail(err)
+	client := &http.Client{}
 	for _, header := range headers {
 		name, value, _ := strings.Cut(header, ":")
+		if name == "SNI" {
+			client.Transport = &http.Transport{TLSClientConfig: &tls.Config{ServerName: value, InsecureSkipVerify: true}}
+			continue
+		}
 		if name == "Host" {
 			request.Host = value
 		}
 		request.Header.Set(name, value)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := client.Do(request)
 	fail(err)
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
