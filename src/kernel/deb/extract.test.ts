@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -106,11 +107,19 @@ test.skipIf(skip)("Debian's own package becomes a kernel with everything that gu
   for (const name of list) expect(entries.map((entry) => entry.path)).toContain(`lib/modules/ember/${name}`);
 });
 
-/** A package in the cache that the end-to-end tests share, if they have run. */
+/** A kernel's package in the cache that the end-to-end tests share, if they have run; kernels' sources lie there too. */
 function findCached(): string | undefined {
   // biome-ignore lint/style/noProcessEnv: tests are steered by it
   const cache = process.env["EMBER_BUILD_CACHE"] ?? join(homedir(), ".cache", "ember-build");
   const place = join(cache, "downloads", "debian");
-  const name = existsSync(place) ? readdirSync(place).find((entry) => entry.endsWith(".deb")) : undefined;
-  return name === undefined ? undefined : join(place, name);
+  if (!existsSync(place)) return undefined;
+  const packages = readdirSync(place).filter((entry) => entry.endsWith(".deb"));
+  return packages
+    .map((name) => join(place, name))
+    .find((path) => packageName(path).startsWith("linux-image-"));
+}
+
+/** What dpkg says a package is; empty where there is no dpkg. */
+function packageName(path: string): string {
+  return spawnSync("dpkg-deb", ["--field", path, "Package"], { encoding: "utf8" }).stdout ?? "";
 }
