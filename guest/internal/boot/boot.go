@@ -85,7 +85,7 @@ func (b *boot) probe() {
 }
 
 func (b *boot) loadModules(virtualConsole bool) error {
-	paths, err := kmod.List(kmod.Dir)
+	paths, err := kmod.List(kmod.Dir, kmod.BaseList)
 	if err != nil {
 		return err
 	}
@@ -120,6 +120,11 @@ func (b *boot) takeIdentity() error {
 
 func (b *boot) enterRoot() error {
 	root := b.id.Root
+	drivers, err := kmod.List(kmod.Dir, kmod.RootList)
+	if err != nil {
+		return err
+	}
+	kmod.LoadAll(drivers, func(err error) { b.out.Printf("%v", err) })
 	if err := disk.WaitFor(root.Device, rootLimit); err != nil {
 		return err
 	}
@@ -129,13 +134,12 @@ func (b *boot) enterRoot() error {
 	if err := disk.Mount(root.Device, newRoot, root.FSType, root.ReadOnly); err != nil {
 		return err
 	}
-	if !root.ReadOnly && root.FSType == "ext4" {
+	if !root.ReadOnly {
 		// Too small a disk is a nuisance, no reason not to boot.
-		if _, _, err := disk.Grow(root.Device, newRoot, 0); err != nil {
+		if _, _, err := disk.Grow(root.Device, newRoot, root.FSType, 0); err != nil {
 			b.out.Printf("%v", err)
 		}
 	}
-	var err error
 	if b.initramfs, err = switchRoot(); err != nil {
 		return err
 	}

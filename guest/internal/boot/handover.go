@@ -58,7 +58,7 @@ func (b *boot) becomeInit(path string) error {
 // disk is what the image may know the root disk by.
 func (b *boot) disk() fstab.Disk {
 	root := fstab.Disk{Device: b.id.Root.Device}
-	if super, err := disk.SuperblockOf(root.Device); err == nil {
+	if super, err := disk.SuperblockOf(root.Device, b.id.Root.FSType); err == nil {
 		root.Label, root.UUID = super.Label, super.UUID
 	}
 	return root

@@ -109,7 +109,7 @@ func (m *Machine) grow(raw json.RawMessage) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	before, after, err := disk.Grow(m.Root.Device, "/", p.DeviceBytes)
+	before, after, err := disk.Grow(m.Root.Device, "/", m.Root.FSType, p.DeviceBytes)
 	return reply{result: map[string]any{"beforeBytes": before, "afterBytes": after}}, err
 }
 

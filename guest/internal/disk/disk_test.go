@@ -1,7 +1,6 @@
 package disk
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,38 +11,6 @@ import (
 
 	"golang.org/x/sys/unix"
 )
-
-func superblock(change func(raw []byte)) []byte {
-	raw := make([]byte, superblockBytes)
-	binary.LittleEndian.PutUint16(raw[0x38:], ext4Magic)
-	binary.LittleEndian.PutUint32(raw[0x4:], 1000)
-	binary.LittleEndian.PutUint32(raw[0x18:], 2)
-	binary.LittleEndian.PutUint32(raw[0x150:], 3)
-	change(raw)
-	return raw
-}
-
-func TestSuperblockGivesTheSize(t *testing.T) {
-	s, err := ParseSuperblock(superblock(func([]byte) {}))
-	if err != nil || s.BlockBytes != 4096 || s.Blocks != 1000 {
-		t.Errorf("%+v, %v", s, err)
-	}
-	s, err = ParseSuperblock(superblock(func(raw []byte) { binary.LittleEndian.PutUint32(raw[0x60:], incompat64bit) }))
-	if err != nil || s.Bytes() != (3<<32+1000)*4096 {
-		t.Errorf("64bit: %+v, %v", s, err)
-	}
-}
-
-func TestOtherFileSystemsAreRefused(t *testing.T) {
-	for name, raw := range map[string][]byte{
-		"zeros": make([]byte, superblockBytes), "short": make([]byte, 100),
-		"huge blocks": superblock(func(raw []byte) { raw[0x18] = 200 }),
-	} {
-		if s, err := ParseSuperblock(raw); err == nil {
-			t.Errorf("%s: %+v", name, s)
-		}
-	}
-}
 
 // calls is what a Freezer did to its file systems, in order.
 type calls struct {

@@ -1,36 +1,26 @@
 package disk
 
 import (
-	"bytes"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
-	"strings"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
-	superblockOffset = 1024
-	superblockBytes  = 1024
-	ext4Magic        = 0xEF53
-	incompat64bit    = 0x80
+	ext4Offset    = 1024
+	ext4Bytes     = 1024
+	ext4Magic     = 0xEF53
+	incompat64bit = 0x80
 )
 
-// Superblock holds the few fields that are needed of one.
-type Superblock struct {
-	BlockBytes uint64
-	Blocks     uint64
-	Label      string
-	UUID       string // in the usual form, lower case
-}
-
-// Bytes is the size of the whole file system, its metadata included.
-func (s Superblock) Bytes() uint64 { return s.Blocks * s.BlockBytes }
-
-// ParseSuperblock reads the 1024 bytes at offset 1024 of an ext4 device.
-func ParseSuperblock(raw []byte) (Superblock, error) {
-	if len(raw) < superblockBytes || binary.LittleEndian.Uint16(raw[0x38:]) != ext4Magic {
+// ParseExt4 reads the 1024 bytes at offset 1024 of an ext4 device.
+func ParseExt4(raw []byte) (Superblock, error) {
+	if len(raw) < ext4Bytes || binary.LittleEndian.Uint16(raw[0x38:]) != ext4Magic {
 		return Superblock{}, errors.New("not an ext4 file system")
 	}
 	shift := binary.LittleEndian.Uint32(raw[0x18:])
@@ -41,26 +31,28 @@ func ParseSuperblock(raw []byte) (Superblock, error) {
 	if binary.LittleEndian.Uint32(raw[0x60:])&incompat64bit != 0 {
 		blocks |= uint64(binary.LittleEndian.Uint32(raw[0x150:])) << 32
 	}
-	label, _, _ := bytes.Cut(raw[0x78:0x88], []byte{0})
-	id := hex.EncodeToString(raw[0x68:0x78])
-	uuid := strings.Join([]string{id[:8], id[8:12], id[12:16], id[16:20], id[20:]}, "-")
-	return Superblock{BlockBytes: 1024 << shift, Blocks: blocks, Label: string(label), UUID: uuid}, nil
+	return Superblock{
+		BlockBytes: 1024 << shift, Blocks: blocks, Label: labelOf(raw[0x78:0x88]), UUID: uuidOf(raw[0x68:0x78]),
+	}, nil
 }
 
-// SuperblockOf reads that of a device.
-func SuperblockOf(device string) (Superblock, error) {
-	dev, err := os.Open(device)
-	if err != nil {
-		return Superblock{}, err
-	}
-	defer dev.Close() //nolint:errcheck // read-only
-	return readSuperblock(dev)
+// ext4ResizeFS is EXT4_IOC_RESIZE_FS, _IOW('f', 16, __u64).
+const ext4ResizeFS = 0x40086610
+
+func ext4Size(dev, _ *os.File) (size, error) {
+	super, err := readSuperblock(dev, "ext4")
+	return size{super.BlockBytes, super.Blocks}, err
 }
 
-func readSuperblock(device *os.File) (Superblock, error) {
-	raw := make([]byte, superblockBytes)
-	if _, err := device.ReadAt(raw, superblockOffset); err != nil {
-		return Superblock{}, fmt.Errorf("read superblock of %s: %w", device.Name(), err)
+// growExt4 enlarges the file system of root to so many blocks. The kernel does one
+// at a time, for minutes where it has terabytes to go: one that somebody began
+// and did not wait for is waited for, and then there may be nothing left to do.
+func growExt4(root *os.File, wanted size) error {
+	for {
+		err := ioctlPointer(root, ext4ResizeFS, unsafe.Pointer(&wanted.blocks))
+		if err != unix.EBUSY {
+			return err
+		}
+		time.Sleep(growPause)
 	}
-	return ParseSuperblock(raw)
 }

@@ -9,59 +9,67 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ext4ResizeFS is EXT4_IOC_RESIZE_FS, _IOW('f', 16, __u64).
-const ext4ResizeFS = 0x40086610
+const (
+	// largerLimit is how long the kernel may take to hear of a disk's new size.
+	largerLimit = 10 * time.Second
+	growPause   = 100 * time.Millisecond
+)
 
-// largerLimit is how long the kernel may take to hear of a disk's new size.
-const largerLimit = 10 * time.Second
+// size is that of a file system.
+type size struct{ blockBytes, blocks uint64 }
 
-// Grow enlarges the mounted ext4 file system to the size of its device, which
+func (s size) bytes() uint64 { return s.blockBytes * s.blocks }
+
+// grower is how a kind of file system is enlarged while it is mounted.
+type grower struct {
+	size func(dev, root *os.File) (size, error)
+	grow func(root *os.File, wanted size) error
+}
+
+var growers = map[string]grower{
+	"ext4":  {ext4Size, growExt4},
+	"xfs":   {xfsSize, growXFS},
+	"btrfs": {btrfsSize, growBtrfs},
+}
+
+// Grow enlarges the mounted file system to the size of its device, which
 // is waited for when it is to have at least so many bytes. Doing it again
 // changes nothing. It returns the sizes in bytes before and after.
-func Grow(device, mountPoint string, atLeast uint64) (before, after uint64, err error) {
+func Grow(device, mountPoint, fsType string, atLeast uint64) (before, after uint64, err error) {
+	grower, known := growers[fsType]
+	if !known {
+		return 0, 0, fmt.Errorf("grow %s: a file system of the kind %s is left as it is", device, fsType)
+	}
 	dev, err := os.Open(device)
 	if err != nil {
 		return 0, 0, err
 	}
 	defer dev.Close() //nolint:errcheck // read-only
-	super, err := readSuperblock(dev)
+	root, err := os.Open(mountPoint)
 	if err != nil {
 		return 0, 0, err
+	}
+	defer root.Close() //nolint:errcheck // read-only
+	now, err := grower.size(dev, root)
+	if err != nil {
+		return 0, 0, fmt.Errorf("size of the %s on %s: %w", fsType, device, err)
 	}
 	deviceBytes, err := waitForBytes(dev, atLeast)
 	if err != nil {
 		return 0, 0, err
 	}
-	before = super.Bytes()
-	wanted := deviceBytes / super.BlockBytes
-	if wanted <= super.Blocks {
+	before = now.bytes()
+	wanted := size{now.blockBytes, deviceBytes / now.blockBytes}
+	if wanted.blocks <= now.blocks {
 		return before, before, nil
 	}
-	root, err := os.Open(mountPoint)
-	if err != nil {
+	if err := grower.grow(root, wanted); err != nil {
+		return before, before, fmt.Errorf("grow %s from %d to %d bytes: %w", device, before, wanted.bytes(), err)
+	}
+	if now, err = grower.size(dev, root); err != nil {
 		return before, before, err
 	}
-	defer root.Close() //nolint:errcheck // read-only
-	if err := resize(root, wanted); err != nil {
-		return before, before, fmt.Errorf("grow %s from %d to %d bytes: %w", device, before, wanted*super.BlockBytes, err)
-	}
-	if super, err = readSuperblock(dev); err != nil {
-		return before, before, err
-	}
-	return before, super.Bytes(), nil
-}
-
-// resize enlarges the file system of root to so many blocks. The kernel does one
-// at a time, for minutes where it has terabytes to go: one that somebody began
-// and did not wait for is waited for, and then there may be nothing left to do.
-func resize(root *os.File, blocks uint64) error {
-	for {
-		err := ioctlPointer(root, ext4ResizeFS, unsafe.Pointer(&blocks))
-		if err != unix.EBUSY {
-			return err
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
+	return before, now.bytes(), nil
 }
 
 func waitForBytes(dev *os.File, atLeast uint64) (uint64, error) {
@@ -87,9 +95,15 @@ func blockDeviceBytes(dev *os.File) (uint64, error) {
 }
 
 func ioctlPointer(f *os.File, request uintptr, arg unsafe.Pointer) error {
-	_, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), request, uintptr(arg))
+	_, err := ioctlAnswer(f, request, arg)
+	return err
+}
+
+// ioctlAnswer also returns the number that some requests answer with.
+func ioctlAnswer(f *os.File, request uintptr, arg unsafe.Pointer) (uintptr, error) {
+	answer, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), request, uintptr(arg))
 	if errno != 0 {
-		return errno
+		return 0, errno
 	}
-	return nil
+	return answer, nil
 }

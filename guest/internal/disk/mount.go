@@ -26,19 +26,38 @@ func WaitFor(device string, limit time.Duration) error {
 	}
 }
 
+// unreplayed are the options that mount a file system without replaying its journal.
+var unreplayed = map[string]string{"ext4": "noload", "xfs": "norecovery", "btrfs": "rescue=nologreplay"}
+
 // Mount mounts the root file system on target.
 func Mount(device, target, fsType string, readOnly bool) error {
 	var flags uintptr
 	if readOnly {
 		flags |= unix.MS_RDONLY
 	}
-	err := unix.Mount(device, target, fsType, flags, "")
-	if readOnly && fsType == "ext4" && (errors.Is(err, unix.EROFS) || errors.Is(err, unix.EACCES)) {
+	options := ""
+	mount := func(also string) error { return unix.Mount(device, target, fsType, flags, joined(options, also)) }
+	err := mount("")
+	if readOnly && (errors.Is(err, unix.EROFS) || errors.Is(err, unix.EACCES)) {
 		// A journal that needs replay cannot be replayed on a device that is itself read-only.
-		err = unix.Mount(device, target, fsType, flags, "noload")
+		options = unreplayed[fsType]
+		err = mount("")
 	}
-	if err != nil {
+	if err == nil && fsType == "btrfs" {
+		err = enterSubvolume(target, mount)
+	}
+	switch {
+	case errors.Is(err, unix.ENODEV):
+		return fmt.Errorf("mount %s as root: this kernel has no driver for %s", device, fsType)
+	case err != nil:
 		return fmt.Errorf("mount %s (%s) as root: %w", device, fsType, err)
 	}
 	return nil
+}
+
+func joined(options, also string) string {
+	if options == "" || also == "" {
+		return options + also
+	}
+	return options + "," + also
 }

@@ -13,13 +13,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Dir holds the modules and the list of them, "modules.load".
+// Dir holds the modules and the lists of them.
 const Dir = "/lib/modules/ember"
 
-// List reads dir/modules.load: one relative path per line, in load order. An
-// absent file means a kernel with built-in drivers.
-func List(dir string) ([]string, error) {
-	data, err := os.ReadFile(filepath.Join(dir, "modules.load"))
+const (
+	// BaseList names what every guest of the kernel loads.
+	BaseList = "modules.load"
+	// RootList names what only a guest needs whose root is on another file system than most.
+	RootList = "root.load"
+)
+
+// List reads one of the lists in dir: one relative path per line, in load
+// order. An absent file means built-in drivers.
+func List(dir, list string) ([]string, error) {
+	data, err := os.ReadFile(filepath.Join(dir, list))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
@@ -33,7 +40,7 @@ func List(dir string) ([]string, error) {
 			continue
 		}
 		if !filepath.IsLocal(line) {
-			return nil, fmt.Errorf("modules.load names %q outside %s", line, dir)
+			return nil, fmt.Errorf("%s names %q outside %s", list, line, dir)
 		}
 		paths = append(paths, filepath.Join(dir, line))
 	}

@@ -10,10 +10,10 @@ import (
 func list(t *testing.T, content string) ([]string, error) {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "modules.load"), []byte(content), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, BaseList), []byte(content), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	paths, err := List(dir)
+	paths, err := List(dir, BaseList)
 	for i := range paths {
 		paths[i], _ = filepath.Rel(dir, paths[i])
 	}
@@ -28,7 +28,7 @@ func TestListKeepsTheOrder(t *testing.T) {
 }
 
 func TestAbsentListMeansBuiltInDrivers(t *testing.T) {
-	if paths, err := List(t.TempDir()); len(paths) != 0 || err != nil {
+	if paths, err := List(t.TempDir(), RootList); len(paths) != 0 || err != nil {
 		t.Errorf("%q, %v", paths, err)
 	}
 }

@@ -28,7 +28,7 @@ func runGuest() error {
 			return fmt.Errorf("mount %s: %w", target, err)
 		}
 	}
-	modules, err := kmod.List(kmod.Dir)
+	modules, err := kmod.List(kmod.Dir, kmod.BaseList)
 	if err != nil {
 		return err
 	}
