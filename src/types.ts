@@ -7,6 +7,7 @@ export type * from "./types/image.ts";
 export type * from "./types/installation.ts";
 export type * from "./types/kernel.ts";
 export type * from "./types/network.ts";
+export type * from "./types/root.ts";
 export type * from "./types/storage.ts";
 export type * from "./types/task.ts";
 export type * from "./types/vm.ts";

@@ -89,8 +89,8 @@ function hasVms(name: string, vms: readonly string[]): EmberError {
 }
 
 function toSummary(image: ImageRecord): ImageSummary {
-  const { id, name, digest, architecture, diskBytes, usedBytes, createdAt, lastUsedAt } = image;
-  return { id, name, digest, architecture, diskBytes, usedBytes, createdAt, lastUsedAt };
+  const { id, name, digest, architecture, fileSystem, diskBytes, usedBytes, createdAt, lastUsedAt } = image;
+  return { id, name, digest, architecture, fileSystem, diskBytes, usedBytes, createdAt, lastUsedAt };
 }
 
 function toDetails(installation: Installation, image: ImageRecord): ImageDetails {

@@ -11,8 +11,10 @@ import {
   renameImage,
 } from "../state/images.ts";
 import type { Operation, OperationData, Step } from "../state/journal.ts";
-import type { ImageConfig, TaskOptions } from "../types.ts";
+import type { ImageConfig, RootFileSystem, TaskOptions } from "../types.ts";
 import { pushOperation } from "./artifact/push.ts";
+import { rootFileSystemOf } from "./cloud/file-systems.ts";
+import { openRaw } from "./disk/raw-disk.ts";
 import { blobsOf, dropLayers, keepLayers, layerCacheOf } from "./layer-cache.ts";
 import { type LayerProgress, type WrittenDisk, writeLayers } from "./layers.ts";
 import { retiredName } from "./names.ts";
@@ -35,7 +37,7 @@ export interface NewImage {
  * image has that name, `replacedId`; that one goes on under another name.
  */
 export function createImageOperation(image?: NewImage): Operation<Installation> {
-  const made: Made = { image, fetched: undefined, config: undefined, disk: undefined };
+  const made: Made = { image, fetched: undefined, config: undefined, disk: undefined, fileSystem: "ext4" };
   return {
     kind: "image.create",
     recovery: "undo",
@@ -49,6 +51,7 @@ interface Made {
   fetched: FetchedImage | ArrivingImage | undefined;
   config: ImageConfig | undefined;
   disk: WrittenDisk | undefined;
+  fileSystem: RootFileSystem;
 }
 
 function fetchStep(made: Made): ImageStep {
@@ -112,11 +115,18 @@ async function write(made: Made, target: string, signal: AbortSignal | undefined
   try {
     made.disk = await (writer?.(target, signal) ??
       writeLayers({ layers: fetched.layers, target, signal, onProgress }));
+    if (writer !== undefined) made.fileSystem = await fileSystemOn(target);
     made.config = "arrival" in fetched ? await fetched.arrival.complete(made.disk.diffIds) : fetched.config;
   } catch (error) {
     await arrival?.stop();
     throw error instanceof EmberError && error.code === "disk-full" ? noRoom(name, error) : error;
   }
+}
+
+/** Of a disk that did not become what it is here. */
+async function fileSystemOn(path: string): Promise<RootFileSystem> {
+  await using disk = await openRaw(path);
+  return await rootFileSystemOf(disk);
 }
 
 function noRoom(name: string, cause: EmberError): EmberError {
@@ -209,6 +219,7 @@ function toRecord(data: OperationData, origin: ImageOrigin, made: Made): ImageRe
     name: nameOf(data),
     digest: fetched.digest,
     architecture: fetched.architecture,
+    fileSystem: made.fileSystem,
     source: origin.source,
     config: present(made.config),
     diskBytes: disk.sizeBytes,

@@ -50,6 +50,7 @@ export async function importKernel(
       name,
       kernel,
       archive: content === undefined ? undefined : { kind: "foreign", content },
+      roots: undefined,
       config: undefined,
       source: file,
       sourceSha256: createHash("sha256").update(bytes).digest("hex"),

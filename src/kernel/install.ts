@@ -7,13 +7,16 @@ import type { KernelArchive } from "../guest/initrd/base.ts";
 import { ensurePrivateFolder, syncFolder } from "../host/files.ts";
 import type { RecognisedKernel } from "./format/kernel-format.ts";
 import { checkKernelName } from "./names.ts";
-import { fileNames, type Kernel, type KernelRecord, recipe, recordJson } from "./record.ts";
+import { fileNames, type Kernel, type KernelRecord, recipe, recordJson, rootFileName } from "./record.ts";
+import type { NewRootDriver } from "./roots.ts";
 import { discard, getKernel, type KernelPlaces, scratchFolder } from "./store.ts";
 
 export interface NewKernel {
   readonly name: string;
   readonly kernel: RecognisedKernel;
   readonly archive: { readonly kind: KernelArchive["kind"]; readonly content: Buffer } | undefined;
+  /** What it can mount as root besides ext4; undefined when nobody knows. */
+  readonly roots: readonly NewRootDriver[] | undefined;
   readonly config: Buffer | undefined;
   readonly source: string;
   readonly sourceSha256: string;
@@ -76,6 +79,9 @@ async function writeFiles(folder: string, made: NewKernel): Promise<void> {
     [fileNames.original, original],
     [fileNames.config, made.config],
     [fileNames[made.archive?.kind ?? "modules"], made.archive?.content],
+    ...(made.roots ?? []).map(
+      ({ fileSystem, archive }): [string, Buffer | undefined] => [rootFileName(fileSystem), archive],
+    ),
   ];
   let sizeBytes = 0;
   for (const [name, content] of files) {
@@ -105,10 +111,16 @@ function recordOf(made: NewKernel, sizeBytes: number): KernelRecord {
         ? null
         : {
             kind: made.archive.kind,
-            sha256: createHash("sha256").update(made.archive.content).digest("hex"),
+            sha256: digestOf(made.archive.content),
           },
+    roots: made.roots?.map(({ fileSystem, archive }) => ({
+      fileSystem,
+      sha256: archive === undefined ? null : digestOf(archive),
+    })),
   };
 }
+
+const digestOf = (content: Buffer): string => createHash("sha256").update(content).digest("hex");
 
 /** Readable by all, in folders that others cannot enter: so a jail of another user may hold a link to it. */
 async function writeDurably(path: string, content: Buffer): Promise<void> {

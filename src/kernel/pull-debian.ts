@@ -56,11 +56,12 @@ async function makeKernel(
   if (kernel.arch !== arch) {
     throw new EmberError("kernel-invalid", `the package's kernel is for ${kernel.arch}, not ${arch}`);
   }
-  const modules = await packModules({ folder: staging, builtinList: unpacked.builtinList }, signal);
+  const { base, roots } = await packModules({ folder: staging, builtinList: unpacked.builtinList }, signal);
   return {
     name,
     kernel: { ...kernel, version: unpacked.version },
-    archive: modules === undefined ? undefined : { kind: "modules", content: modules },
+    archive: base === undefined ? undefined : { kind: "modules", content: base },
+    roots,
     config: unpacked.config,
     source: deb.source,
     sourceSha256: deb.sha256,

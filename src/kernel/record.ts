@@ -5,6 +5,7 @@ import { EmberError, errnoCode } from "../errors/ember-error.ts";
 import type { GuestArchitecture } from "../guest/binary/architecture.ts";
 import type { KernelArchive } from "../guest/initrd/base.ts";
 import type { BootMethod, KernelFormat } from "./format/kernel-format.ts";
+import { otherRoots, type RootDriver } from "./roots.ts";
 
 /** A kernel that guests can boot: one folder of files that never change. */
 export interface Kernel {
@@ -29,17 +30,27 @@ export interface Kernel {
   readonly originalPath: string | undefined;
   /** Goes into the initrd of its guests. */
   readonly archive: KernelArchive | undefined;
+  /** What it can mount as root besides ext4; undefined when nobody knows. */
+  readonly roots: readonly RootDriver[] | undefined;
 }
 
 /** The content of kernel.json. */
-export interface KernelRecord extends Omit<Kernel, "name" | "bootPath" | "originalPath" | "archive"> {
+export interface KernelRecord
+  extends Omit<Kernel, "name" | "bootPath" | "originalPath" | "archive" | "roots"> {
   readonly recipe: number;
   readonly hasOriginal: boolean;
   readonly archive: Omit<KernelArchive, "path"> | null;
+  /** With the digest of the driver's archive, null for one that is built in. */
+  readonly roots?:
+    | readonly (Pick<RootDriver, "fileSystem"> & { readonly sha256: string | null })[]
+    | undefined;
 }
 
 /** What kernels are made of; a kernel of another recipe is made anew when it is pulled again. */
-export const recipe = 1;
+export const recipe = 2;
+
+/** The first one that looked for other roots than ext4. */
+const recipeWithRoots = 2;
 
 export const fileNames = {
   record: "kernel.json",
@@ -51,6 +62,9 @@ export const fileNames = {
   modules: "modules.cpio",
   foreign: "initrd",
 } as const;
+
+/** The archive with a file system's driver. */
+export const rootFileName = (fileSystem: RootDriver["fileSystem"]): string => `modules-${fileSystem}.cpio`;
 
 const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 
@@ -66,6 +80,7 @@ const schema: v.GenericSchema<unknown, KernelRecord> = v.object({
   sizeBytes: v.pipe(v.number(), v.integer(), v.minValue(1)),
   hasOriginal: v.boolean(),
   archive: v.nullable(v.object({ kind: v.picklist(["modules", "foreign"]), sha256 })),
+  roots: v.optional(v.array(v.object({ fileSystem: v.picklist(otherRoots), sha256: v.nullable(sha256) }))),
 });
 
 export const recordJson = (record: KernelRecord): string => `${JSON.stringify(record, undefined, 2)}\n`;
@@ -88,12 +103,23 @@ export function readRecord(folder: string): KernelRecord | undefined {
 
 /** The kernel that a record describes. */
 export function toKernel(name: string, folder: string, record: KernelRecord): Kernel {
-  const { recipe: _recipe, hasOriginal, archive, ...facts } = record;
+  const { recipe: _recipe, hasOriginal, archive, roots: _roots, ...facts } = record;
   return {
     ...facts,
     name,
     bootPath: join(folder, fileNames.kernel),
     originalPath: hasOriginal ? join(folder, fileNames.original) : undefined,
     archive: archive === null ? undefined : { ...archive, path: join(folder, fileNames[archive.kind]) },
+    roots: rootsOf(folder, record),
   };
+}
+
+function rootsOf(folder: string, { recipe, archive, roots }: KernelRecord): Kernel["roots"] {
+  // The modules that it brings were chosen when ember knew of no other root.
+  if (roots === undefined && recipe < recipeWithRoots && archive?.kind === "modules") return [];
+  return roots?.map(({ fileSystem, sha256 }) => ({
+    fileSystem,
+    archive:
+      sha256 === null ? undefined : { kind: "modules", sha256, path: join(folder, rootFileName(fileSystem)) },
+  }));
 }

@@ -1,5 +1,5 @@
 import { EmberError } from "../errors/ember-error.ts";
-import type { ImageConfig, ImageSummary } from "../types.ts";
+import type { ImageConfig, ImageSummary, RootFileSystem } from "../types.ts";
 import type { Database, Row } from "./database.ts";
 import { integer, json, text, textOrNull } from "./row.ts";
 
@@ -16,8 +16,8 @@ export function insertImage(db: Database, image: ImageRecord): void {
       });
     }
     db.run(
-      `INSERT INTO images (id, name, digest, architecture, source, disk_bytes, used_bytes, config, created_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO images (id, name, digest, architecture, source, disk_bytes, used_bytes, config, created_at, file_system)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       image.id,
       image.name,
       image.digest,
@@ -27,6 +27,7 @@ export function insertImage(db: Database, image: ImageRecord): void {
       image.usedBytes,
       JSON.stringify(image.config),
       image.createdAt,
+      image.fileSystem,
     );
   });
 }
@@ -65,7 +66,13 @@ function toImage(row: Row): ImageRecord {
     config: parseImageConfig(json(row, "config")),
     createdAt: text(row, "created_at"),
     lastUsedAt: textOrNull(row, "last_used_at"),
+    fileSystem: parseFileSystem(text(row, "file_system")),
   };
+}
+
+function parseFileSystem(value: string): RootFileSystem {
+  if (value === "ext4" || value === "xfs" || value === "btrfs") return value;
+  throw new EmberError("database-failed", `the database knows no file system ${JSON.stringify(value)} of an image`);
 }
 
 /** Reads what `insertImage` wrote: fields that are missing or of another type become empty. */

@@ -145,4 +145,8 @@ export const migrations: readonly string[] = [
   -- what the image's cloud-init is told beside the VM's identity; '' for nothing
   ALTER TABLE vms ADD COLUMN user_data TEXT NOT NULL DEFAULT '';
   `,
+  `
+  -- what the guest mounts its root by: "ext4", "xfs" or "btrfs"
+  ALTER TABLE images ADD COLUMN file_system TEXT NOT NULL DEFAULT 'ext4';
+  `,
 ];

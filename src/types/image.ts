@@ -1,3 +1,5 @@
+import type { RootFileSystem } from "./root.ts";
+
 export interface ImageSummary {
   readonly id: string;
   /** Name that `--image` takes: a full OCI reference, or the name given on bootstrap or import. */
@@ -5,6 +7,8 @@ export interface ImageSummary {
   /** Digest of the manifest (or of the tarball) it was made from. */
   readonly digest: string;
   readonly architecture: string;
+  /** Of its root. */
+  readonly fileSystem: RootFileSystem;
   /** Size of the disk. */
   readonly diskBytes: number;
   /** What the disk takes up: its holes cost nothing. Less where the storage compresses. */

@@ -14,6 +14,7 @@ import { checkVmName } from "./names.ts";
 import { createOperation, type NewVm } from "./operations/create.ts";
 import { choosePolicy, refuseSecrets, warnOfSecrets } from "./policy.ts";
 import { checkPorts, refuseTakenPorts } from "./ports.ts";
+import { checkRoot } from "./root.ts";
 import { newSecrets, type StoredSecrets } from "./secrets.ts";
 import { tellSiblings } from "./siblings.ts";
 import { checkUserData, tellUnread } from "./user-data.ts";
@@ -39,6 +40,7 @@ export async function createVm(
   const image = await ensureImage(installation, options.image, options);
   const diskBytes = diskSizeFor(options.diskBytes, image.diskBytes);
   const kernel = await ensureKernel(installation, options.kernel, options);
+  checkRoot(installation, kernel, image.fileSystem);
   const vm: NewVm = {
     ...newIdentity(name),
     ...sizes,

@@ -2,6 +2,7 @@ import type { GuestIdentity } from "../guest/identity.ts";
 import type { HypervisorCapabilities, NicSpec } from "../hypervisor/hypervisor.ts";
 import { agentGuestPort, publishGuestPort } from "../network/agent-port.ts";
 import type { Attachment } from "../network/network.ts";
+import type { ImageRecord } from "../state/images.ts";
 import type { VmRecord } from "../state/vms.ts";
 import type { ImageConfig } from "../types.ts";
 import { placeholdersOf, type StoredSecrets } from "./secrets.ts";
@@ -9,7 +10,7 @@ import { placeholdersOf, type StoredSecrets } from "./secrets.ts";
 /** What the guest is told at boot. */
 export function identityOf(
   vm: VmRecord,
-  image: ImageConfig,
+  image: Pick<ImageRecord, "config" | "fileSystem">,
   { nic, guest }: Pick<Attachment, "nic" | "guest">,
   capabilities: HypervisorCapabilities,
   clientPublicKey: string,
@@ -23,7 +24,7 @@ export function identityOf(
     vmId: vm.id,
     hostname: vm.name,
     bootTimeMs: Date.now(),
-    root: { device: "/dev/vda", fsType: "ext4", readOnly: false },
+    root: { device: "/dev/vda", fsType: image.fileSystem, readOnly: false },
     network,
     hosts: [{ name: `${vm.name}.ember.internal`, address }, { name: vm.name, address }, ...siblings],
     agent: {
@@ -34,12 +35,12 @@ export function identityOf(
     },
     process: {
       mode: "auto",
-      argv: commandOf(vm, image),
+      argv: commandOf(vm, image.config),
       explicit: vm.command.length > 0,
-      env: mergeEnvironment(image.environment, { ...vm.environment, ...placeholdersOf(stored) }),
-      user: image.user,
-      workdir: image.workdir,
-      stopSignal: image.stopSignal,
+      env: mergeEnvironment(image.config.environment, { ...vm.environment, ...placeholdersOf(stored) }),
+      user: image.config.user,
+      workdir: image.config.workdir,
+      stopSignal: image.config.stopSignal,
       onExit: vm.onExit,
     },
     ...(stored === undefined ? {} : { trust: [stored.authority.certificate] }),

@@ -12,6 +12,7 @@ import { checkResources } from "./limits.ts";
 import { startData, startOperation } from "./operations/start.ts";
 import { stopOperation } from "./operations/stop.ts";
 import { refuseTakenPorts } from "./ports.ts";
+import { checkRoot, imageOf } from "./root.ts";
 import { tellSiblings } from "./siblings.ts";
 import { machineOf, requireAlive, requireHalted, statusOf } from "./status.ts";
 
@@ -33,6 +34,7 @@ export async function startVm(
       });
     }
     refuseTakenPorts(installation, vm);
+    checkRoot(installation, vm.kernel, imageOf(installation, vm).fileSystem);
     if (vm.runtime !== null) await halt(installation, vm);
     options.onProgress?.({ step: "booting" });
     try {
@@ -112,6 +114,7 @@ export async function updateVm(
     checkResources(sizes, (await installation.hypervisor()).capabilities());
     const kernel =
       options.kernel === undefined ? vm.kernel : await ensureKernel(installation, options.kernel, {});
+    if (kernel !== vm.kernel) checkRoot(installation, kernel, imageOf(installation, vm).fileSystem);
     setVmSizes(installation.db, vm.id, { ...sizes, kernel });
     recordEvent(installation.db, "vm.updated", name, { ...sizes, kernel });
   });

@@ -18,6 +18,8 @@ export interface KernelArchive {
 export interface BaseInitrdInputs {
   readonly guestBinary: GuestBinary;
   readonly archive: KernelArchive | undefined;
+  /** What the guest needs besides to mount its root; default: nothing. */
+  readonly rootArchive?: KernelArchive | undefined;
   /** Where the result is kept; made when it is missing. */
   readonly folder: string;
 }
@@ -31,11 +33,12 @@ const layout = "base2";
  * Idempotent: the same inputs give the same path, and it is written only when it is missing.
  */
 export function buildBaseInitrd(inputs: BaseInitrdInputs): string {
-  const { archive, guestBinary } = inputs;
+  const { archive, rootArchive, guestBinary } = inputs;
   const parts = [
     layout,
     guestBinary.sha256,
     ...(archive === undefined ? [] : [archive.kind, archive.sha256]),
+    ...(rootArchive === undefined ? [] : [rootArchive.sha256]),
   ];
   const path = join(inputs.folder, `${parts.join("-")}.cpio`);
   if (existsSync(path)) return path;
@@ -44,12 +47,17 @@ export function buildBaseInitrd(inputs: BaseInitrdInputs): string {
   return path;
 }
 
-function baseContent({ guestBinary, archive }: BaseInitrdInputs): Buffer {
+function baseContent({ guestBinary, archive, rootArchive }: BaseInitrdInputs): Buffer {
   const guest = writeCpio(guestEntries(guestBinary.read()));
-  if (archive === undefined) return guest;
+  const kernels = padded(archive);
+  const ordered = archive?.kind === "foreign" ? [...kernels, guest] : [guest, ...kernels];
+  return Buffer.concat([...ordered, ...padded(rootArchive)]);
+}
+
+function padded(archive: KernelArchive | undefined): readonly Buffer[] {
+  if (archive === undefined) return [];
   const bytes = readFileSync(archive.path);
-  const padded = [bytes, archivePadding(bytes.length)];
-  return Buffer.concat(archive.kind === "modules" ? [guest, ...padded] : [...padded, guest]);
+  return [bytes, archivePadding(bytes.length)];
 }
 
 /**

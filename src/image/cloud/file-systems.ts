@@ -1,3 +1,4 @@
+import type { RootFileSystem } from "../../types.ts";
 import type { BlockReader } from "../disk/block-reader.ts";
 
 /** What a partition begins with, as blkid tells it; of what is no file system, what keeps one. */
@@ -39,14 +40,12 @@ const marks: readonly Mark[] = [
     at: 0,
     bytes: "XFSB",
     label: (start) => text(start, 108, 120),
-    refusal: onAnotherFileSystem,
   },
   {
     kind: "btrfs",
     at: 65_600,
     bytes: "_BHRfS_M",
     label: (start) => text(start, 65_835, 66_091),
-    refusal: onAnotherFileSystem,
   },
   { kind: "f2fs", at: 1024, bytes: "\x10\x20\xf5\xf2", refusal: onAnotherFileSystem },
   { kind: "squashfs", at: 0, bytes: "hsqs", refusal: onAnotherFileSystem },
@@ -63,12 +62,23 @@ const lookedAtBytes = 68_608;
 
 /** What lies on a partition, or on a disk as a whole; undefined for what nothing is known of. */
 export async function signatureOf(disk: BlockReader): Promise<Signature | undefined> {
-  const start = Buffer.alloc(lookedAtBytes);
-  const length = Math.min(lookedAtBytes, disk.sizeBytes);
-  (await disk.read(0, length)).copy(start);
+  const start = await startOf(disk);
   for (const { kind, at, bytes, label, refusal } of marks) {
     if (start.toString("latin1", at, at + bytes.length) !== bytes) continue;
     return { kind, label: label?.(start), refusal };
   }
   return undefined;
+}
+
+/** The beginning of a disk, filled up with zeros where the disk is shorter. */
+export async function startOf(disk: BlockReader): Promise<Buffer> {
+  const start = Buffer.alloc(lookedAtBytes);
+  (await disk.read(0, Math.min(lookedAtBytes, disk.sizeBytes))).copy(start);
+  return start;
+}
+
+/** What a guest mounts a root by whose disk begins so. What is not known stays ext4's to refuse. */
+export async function rootFileSystemOf(disk: BlockReader): Promise<RootFileSystem> {
+  const kind = (await signatureOf(disk))?.kind;
+  return kind === "xfs" || kind === "btrfs" ? kind : "ext4";
 }

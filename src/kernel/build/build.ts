@@ -7,6 +7,7 @@ import type { TaskOptions } from "../../types.ts";
 import { recogniseKernel } from "../format/recognise.ts";
 import { installKernel, type NewKernel, refuseTaken } from "../install.ts";
 import { nameFromFile } from "../names.ts";
+import { builtInRoots } from "../roots.ts";
 import { type Kernel, type KernelPlaces, scratchFolder } from "../store.ts";
 import { type Build, compile, configure, kernelRelease } from "./compile.ts";
 import { debianSource } from "./debian-source.ts";
@@ -91,5 +92,7 @@ async function make(
     throw new EmberError("kernel-invalid", `the build made a kernel for ${kernel.arch}, not ${plan.arch}`);
   const { description, sha256 } = plan.source;
   const source = `built from ${description}`;
-  return { made: { name, kernel, archive: undefined, config, source, sourceSha256: sha256 }, content };
+  const roots = builtInRoots(config.toString("latin1"));
+  const made = { name, kernel, archive: undefined, roots, config, source, sourceSha256: sha256 };
+  return { made, content };
 }

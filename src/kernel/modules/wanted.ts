@@ -1,3 +1,5 @@
+import type { OtherRoot } from "../../types.ts";
+
 /** What a guest needs of its kernel, and may find in it as modules. */
 export interface WantedModule {
   readonly name: string;
@@ -20,3 +22,16 @@ export const wantedModules: readonly WantedModule[] = [
   { name: "virtio_console", required: false },
   { name: "virtio_balloon", required: false },
 ];
+
+/**
+ * What a guest whose root is on another file system than ext4 loads after those, the file system's own module last. The
+ * others are what that asks the kernel for by itself, where no modprobe could answer.
+ */
+export const rootModules: Readonly<Record<OtherRoot, readonly WantedModule[]>> = {
+  xfs: optional("crc32c_generic", "xfs"),
+  btrfs: optional("crc32c_generic", "xxhash_generic", "sha256_generic", "blake2b_generic", "btrfs"),
+};
+
+function optional(...names: readonly string[]): readonly WantedModule[] {
+  return names.map((name) => ({ name, required: false }));
+}

@@ -40,7 +40,8 @@ export async function pullStock(
     if (before.recipe === recipe) return getKernel(places, name);
   }
   const kernel = await recognise(bytes, arch, source, options.signal);
-  const made = { name, kernel, archive: undefined, config: undefined, source, sourceSha256: sha256 };
+  const unknown = { archive: undefined, roots: undefined, config: undefined };
+  const made = { name, kernel, ...unknown, source, sourceSha256: sha256 };
   return await installKernel(places, made, { replace: true });
 }
 

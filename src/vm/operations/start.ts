@@ -1,18 +1,17 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { EmberError } from "../../errors/ember-error.ts";
 import { together } from "../../host/together.ts";
 import type { Accelerator, DriveSpec } from "../../hypervisor/hypervisor.ts";
 import { ensureRuntimeFolder, type Installation } from "../../installation.ts";
 import type { Attachment } from "../../network/network.ts";
 import { recordEvent } from "../../state/events.ts";
-import { findImageById } from "../../state/images.ts";
 import type { Operation, OperationData } from "../../state/journal.ts";
 import { setVmHalted, setVmRunning, type VmRecord } from "../../state/vms.ts";
 import { chooseAccelerator } from "../acceleration.ts";
 import { clientPublicKey } from "../agent.ts";
 import { awaitAgent } from "../boot.ts";
 import { identityOf } from "../identity.ts";
+import { imageOf } from "../root.ts";
 import { readSecrets } from "../secrets.ts";
 import { siblingHosts, toldByHost } from "../siblings.ts";
 import { userIdOf } from "../users.ts";
@@ -82,7 +81,7 @@ async function prepare(
   const { baseInitrd } = await import("../../kernel/initrd.ts");
   const { kernelImageFor } = await import("../../kernel/format/boot-file.ts");
   const kernel = getKernel(installation.paths, vm.kernel);
-  const base = await baseInitrd(installation, kernel);
+  const base = await baseInitrd(installation, kernel, imageOf(installation, vm).fileSystem);
   const accelerator = await chooseAccelerator(installation, kernel, base);
   const hypervisor = await installation.hypervisor(); // the choice may have fallen on another
   const storage = await installation.storage();
@@ -132,13 +131,11 @@ async function launch(
 async function addIdentity(installation: Installation, vm: VmRecord, attachment: Attachment): Promise<void> {
   const { finishInitrd } = await import("../../guest/initrd/compose.ts");
   const { identityJson } = await import("../../guest/identity.ts");
-  const image = findImageById(installation.db, vm.imageId);
-  if (image === undefined) throw new EmberError("image-not-found", `the image of VM '${vm.name}' is gone`);
   const stored = readSecrets(installation, vm.id);
   const { capabilities } = await installation.network();
   const identity = identityOf(
     vm,
-    image.config,
+    imageOf(installation, vm),
     attachment,
     (await installation.hypervisor()).capabilities(),
     clientPublicKey(installation),

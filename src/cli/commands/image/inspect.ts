@@ -28,6 +28,7 @@ function fields(image: ImageDetails): readonly (readonly [string, FieldValue])[]
     ["source", image.source],
     ["digest", image.digest],
     ["architecture", image.architecture],
+    ["file system", image.fileSystem],
     ["disk", renderSize(image.diskBytes)],
     ["used", renderSize(image.usedBytes)],
     ["created", image.createdAt],
