@@ -6,7 +6,9 @@ import { skipUnless } from "../../test/support/require.ts";
 import { EmberError } from "../errors/ember-error.ts";
 import { readCpio } from "../guest/testing/read-cpio.ts";
 import { lookUpTool } from "../host/tools.ts";
+import type { RootFileSystem } from "../types.ts";
 import { type PullOptions, pullPreset } from "./presets.ts";
+import { rootArchive } from "./roots.ts";
 import { getKernel, type Kernel, listKernels } from "./store.ts";
 import {
   abi,
@@ -104,6 +106,50 @@ describe.skipIf(skip)("pulling the preset debian", () => {
     expect(getKernel(places, "debian")).toEqual(kernel);
     expect(statSync(places.kernelsDir).mode & 0o777).toBe(0o700);
     expect(steps.size).toBeGreaterThan(2);
+  });
+
+  const rootList = (kernel: Kernel, fileSystem: RootFileSystem): string[] => {
+    const path = rootArchive(kernel, fileSystem)?.path;
+    const entries = path === undefined ? [] : readCpio(readFileSync(path));
+    const list = entries.find((entry) => entry.path === "lib/modules/ember/root.load")?.content;
+    const names = list?.toString().trim().split("\n") ?? [];
+    for (const name of names)
+      expect(entries.map((entry) => entry.path)).toContain(`lib/modules/ember/${name}`);
+    return names;
+  };
+
+  test("keeps what only a guest with another root needs apart from what all need", async () => {
+    const kernel = await pull();
+    expect(rootList(kernel, "xfs")).toEqual(["libcrc32c.ko", "xfs.ko"]);
+    expect(rootList(kernel, "btrfs")).toEqual(["xor.ko", "libcrc32c.ko", "btrfs.ko"]);
+    expect(rootArchive(kernel, "ext4")).toBeUndefined();
+    const base = readCpio(readFileSync(kernel.archive?.path ?? "")).map((entry) => entry.path);
+    expect(base.filter((path) => /xfs|btrfs|crc32c|root\.load/.test(path))).toEqual([]);
+    expect(kernel.sizeBytes).toBe(sizeOfFiles(join(places.kernelsDir, "debian")));
+  });
+
+  test("is no worse a kernel without the drivers of other roots, or with a part of one", async () => {
+    const files = kernelFiles(abi);
+    const list = `lib/modules/${abi}/modules.builtin`;
+    files[list] = Buffer.concat([files[list] ?? Buffer.alloc(0), Buffer.from("kernel/fs/xfs/xfs.ko\n")]);
+    delete files[`lib/modules/${abi}/kernel/crypto/xor.ko`];
+    publish({ deb: makeDeb(files) });
+    const kernel = await pull();
+    expect(kernel.roots).toEqual([{ fileSystem: "xfs", archive: undefined }]);
+    expect(rootArchive(kernel, "xfs")).toBeUndefined();
+    expect(() => rootArchive(kernel, "btrfs")).toThrow("on btrfs, which the kernel 'debian' cannot mount");
+  });
+
+  test("as an older ember made it has none of those drivers, and is made anew from the same download", async () => {
+    const { roots } = await pull();
+    const path = join(places.kernelsDir, "debian", "kernel.json");
+    const { roots: _, ...old } = { ...JSON.parse(readFileSync(path, "utf8")), recipe: 1 };
+    writeFileSync(path, JSON.stringify(old));
+    expect(() => rootArchive(getKernel(places, "debian"), "xfs")).toThrow("cannot mount");
+    expect(getKernel(places, "debian").archive).toBeDefined();
+    server.requests.length = 0;
+    expect((await pull()).roots).toEqual(roots);
+    expect(server.requests).toEqual([paths.release]);
   });
 
   test("again changes nothing and downloads only the signed list", async () => {
@@ -249,6 +295,11 @@ describe.skipIf(skip)("pulling the preset debian", () => {
     expect(error).toMatchObject({ code: "kernel-not-found", hint: expect.stringContaining("debian") });
   });
 });
+
+function sizeOfFiles(folder: string): number {
+  const names = readdirSync(folder).filter((name) => name !== "kernel.json");
+  return names.reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
+}
 
 function folderNames(path: string): string[] {
   try {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { egressOf } from "../policy/describe.ts";
 import { Database } from "./database.ts";
+import { findImage } from "./images.ts";
 import { migrations } from "./schema.ts";
 import { getVm } from "./vms.ts";
 
@@ -61,4 +62,20 @@ test("a policy that somebody has changed to nonsense is refused, not read", () =
     db.run("UPDATE vms SET policy = ?", policy);
     expect(() => getVm(db, "vm0")).toThrow("holds something unexpected");
   }
+});
+
+test("images of before are on ext4, and no file system that ember does not know is mounted", () => {
+  const before = migrations.findIndex((sql) => sql.includes("ADD COLUMN file_system"));
+  const old = new DatabaseSync(join(folder, "ember.db"));
+  for (const sql of migrations.slice(0, before)) old.exec(sql);
+  old.exec(`PRAGMA user_version = ${before}`);
+  old.exec(
+    `INSERT INTO images (id, name, digest, architecture, source, disk_bytes, used_bytes, config, created_at)
+       VALUES ('i', 'mine', 'd', 'amd64', 's', 1, 1, '{}', '2026-01-01T00:00:00Z')`,
+  );
+  old.close();
+  using db = Database.open(folder);
+  expect(findImage(db, "mine")?.fileSystem).toBe("ext4");
+  db.run("UPDATE images SET file_system = 'zfs'");
+  expect(() => findImage(db, "mine")).toThrow('no file system "zfs"');
 });

@@ -27,8 +27,8 @@ const bootMib = 4;
 /** mkfs.xfs makes none that is smaller. */
 export const rootMib = 300;
 
-export const rootUuid = "0f1e2d3c-0000-4000-8000-0123456789ab";
-export const rootLabel = "cloud-root";
+const rootUuid = "0f1e2d3c-0000-4000-8000-0123456789ab";
+const rootLabel = "cloud-root";
 
 /** Writes a raw disk to `target`. `add` puts more into the root's tree. */
 export function writeRootDisk(

@@ -49,6 +49,8 @@ func Mount(device, target, fsType string, readOnly bool) error {
 	switch {
 	case errors.Is(err, unix.ENODEV):
 		return fmt.Errorf("mount %s as root: this kernel has no driver for %s", device, fsType)
+	case errors.Is(err, unix.EINVAL): // the reason is in the kernel's log alone
+		return fmt.Errorf("mount %s (%s) as root: it is damaged, or made by a newer system than this kernel", device, fsType)
 	case err != nil:
 		return fmt.Errorf("mount %s (%s) as root: %w", device, fsType, err)
 	}

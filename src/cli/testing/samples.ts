@@ -51,6 +51,7 @@ export const sampleImage = (changes: Partial<ImageDetails> = {}): ImageDetails =
   name: "docker.io/library/nginx:latest",
   digest: `sha256:${"ab".repeat(32)}`,
   architecture: "amd64",
+  fileSystem: "ext4",
   diskBytes: 2 * 1024 ** 3,
   usedBytes: 190 * 1024 ** 2,
   createdAt: "2026-02-27T12:00:00Z",

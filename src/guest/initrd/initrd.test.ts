@@ -4,6 +4,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -58,6 +59,20 @@ describe("buildBaseInitrd", () => {
     ]);
     const entries = readCpio(readFileSync(buildBaseInitrd({ guestBinary, archive: foreign, folder })));
     expect(entries.findLast((entry) => entry.path === "init")?.content).toEqual(binary);
+  });
+
+  test("the driver of another root comes last, in a file of its own", () => {
+    const modules = archive("modules", "lib/modules/ember/virtio.ko", "x");
+    const usual = buildBaseInitrd({ guestBinary, archive: modules, folder });
+    const before = readFileSync(usual);
+    const rootArchive = { ...archive("modules", "lib/modules/ember/xfs.ko", "y"), path: join(folder, "xfs.cpio") };
+    renameSync(modules.path, rootArchive.path);
+    archive("modules", "lib/modules/ember/virtio.ko", "x");
+    const other = buildBaseInitrd({ guestBinary, archive: modules, rootArchive, folder });
+    expect(other).not.toBe(usual);
+    expect(paths(other)).toEqual([...paths(usual), "lib/modules/ember/xfs.ko"]);
+    expect(buildBaseInitrd({ guestBinary, archive: modules, folder })).toBe(usual);
+    expect(readFileSync(usual)).toEqual(before);
   });
 
   test("the same inputs give the same file, written once; others another", () => {

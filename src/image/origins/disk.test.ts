@@ -20,6 +20,7 @@ import { layerOf } from "../layers/testing/layers.ts";
 import { writeLayers } from "../layers.ts";
 import { gptDisk, sectorBytes, writeMbr } from "../partitions/testing/tables.ts";
 import { tarOf } from "../tar/testing/tar-builder.ts";
+import { fakeBtrfs, fakeXfs, rootTypeOf } from "../testing/superblocks.ts";
 import { Workshop } from "../testing/workshop.ts";
 
 // Cloud images, told and taken apart; test/e2e/cloud-image.test.ts boots one.
@@ -217,16 +218,96 @@ describe("the root", () => {
     for (const [kind, content] of [
       ["LUKS", withMark(0, "LUKS\xba\xbe")],
       ["LVM", withMark(536, "LVM2 001")],
-      ["xfs", withMark(0, "XFSB")],
-      ["btrfs", withMark(65_600, "_BHRfS_M")],
+      ["f2fs", withMark(1024, "\x10\x20\xf5\xf2")],
+      ["erofs", withMark(1024, "\xe2\xe1\xf5\xe0")],
     ] as const) {
       const boot = await fileSystem({ files: ["vmlinuz"] });
       const refused = await refusalOf(diskOf({ content: boot }, { content }));
       expect(refused).toMatchObject({ code: "unsupported", hint: expect.stringContaining("root.tar") });
       expect(refused.message).toContain(`partition 2, is on ${kind}`);
     }
-    const marked = { content: withMark(0, "XFSB"), type: rootType };
-    expect((await refusalOf(diskOf(marked, { content: await fileSystem() }))).message).toContain("on xfs");
+    const marked = { content: withMark(0, "hsqs"), type: rootType };
+    expect((await refusalOf(diskOf(marked, { content: await fileSystem() }))).message).toContain("on squashfs");
+  });
+});
+
+describe.each([
+  ["xfs", fakeXfs],
+  ["btrfs", fakeBtrfs],
+] as const)("a root on %s", (kind, make) => {
+  const sizeBytes = 8 * mib;
+  const imports = (path: string) => workshop.images.import(path, { name: `image-${made++}` });
+  const diskOfImage = (id: string) => readFileSync(join(workshop.stateDir, "storage/images", `${id}.ext4`));
+
+  test("is taken as it is, and the image says what it is on", async () => {
+    const content = make({ sizeBytes });
+    for (const path of [diskOf({ content: Buffer.alloc(mib) }, { content }), written(content)]) {
+      const { id, fileSystem, architecture } = await imports(path);
+      expect({ fileSystem, architecture }).toEqual({ fileSystem: kind, architecture: hostArchitecture() });
+      expect(diskOfImage(id).equals(content)).toBe(true);
+    }
+    expect(await imports(diskOf({ content: await fileSystem() }))).toMatchObject({ fileSystem: "ext4" });
+  });
+
+  test("is for the architecture that its partition is marked with", async () => {
+    const content = make({ sizeBytes });
+    for (const architecture of ["amd64", "arm64"] as const)
+      expect(await imports(diskOf({ content, type: rootTypeOf[architecture] }))).toMatchObject({ architecture });
+  });
+
+  test("is the marked one, else the named one, else the largest that is no other part of a system", async () => {
+    const [small, large] = [make({ sizeBytes }), make({ sizeBytes: 9 * mib })];
+    const labelled = make({ sizeBytes, label: "/" });
+    const found = async (...parts: readonly Part[]) => diskOfImage((await imports(diskOf(...parts))).id);
+    const boot = { content: large, type: "bc13c2ff-59e6-4262-a352-b275fd6f7172" };
+    expect((await found({ content: large }, { content: small, type: rootType })).equals(small)).toBe(true);
+    expect((await found({ content: large }, { content: labelled })).equals(labelled)).toBe(true);
+    expect((await found({ content: small }, { content: large })).equals(large)).toBe(true);
+    expect((await found(boot, { content: small })).equals(small)).toBe(true);
+    const root = await fileSystem();
+    expect((await found({ content: large }, { content: root })).equals(root)).toBe(true);
+    const kernels = await fileSystem({ files: ["vmlinuz"] });
+    expect((await found({ content: kernels }, { content: small })).equals(small)).toBe(true);
+  });
+
+  test("is none beside a larger file system that guests cannot boot from", async () => {
+    const volumes = Buffer.alloc(9 * mib);
+    volumes.write("LVM2 001", 536);
+    const refused = await refusalOf(diskOf({ content: make({ sizeBytes }) }, { content: volumes }));
+    expect(refused.message).toContain("partition 2, is on LVM");
+  });
+
+  test("that is not all there, or says what cannot be, is refused", async () => {
+    const short = await refusalOf(diskOf({ content: make({ sizeBytes, claimedBytes: sizeBytes + mib }) }));
+    expect(short).toMatchObject({ code: "image-invalid", message: expect.stringContaining("cut short") });
+    const whole = await refusalOf(written(make({ sizeBytes, claimedBytes: 2 ** 42 })));
+    expect(whole).toMatchObject({ code: "image-invalid", hint: expect.stringContaining("checksum") });
+    const elsewhere =
+      kind === "xfs"
+        ? [(bytes: Buffer) => bytes.fill(0, 48, 56), (bytes: Buffer) => bytes.writeBigUInt64BE(9n, 16)]
+        : [(bytes: Buffer) => bytes.writeBigUInt64LE(2n, 136)];
+    for (const change of elsewhere) {
+      const refused = await refusalOf(diskOf({ content: make({ sizeBytes, change }) }));
+      expect(refused).toMatchObject({ code: "unsupported", hint: expect.stringContaining("root.tar") });
+      expect(refused.message).toMatch(/device/);
+    }
+    const nonsense = (bytes: Buffer) => bytes.fill(0xff, kind === "xfs" ? 4 : 112, kind === "xfs" ? 108 : 299);
+    const broken = await refusalOf(diskOf({ content: make({ sizeBytes, change: nonsense }) }));
+    expect(broken).toMatchObject({ code: "image-invalid", message: expect.stringContaining("damaged") });
+  });
+});
+
+describe.each(["xfs", "btrfs"] as const)("a real %s", (kind) => {
+  const tool = `mkfs.${kind}`;
+  const missing = skipUnless(kind, lookUpTool(tool) !== undefined, `${tool} is not installed`);
+
+  test.skipIf(missing)("is told by what its own tool writes", async () => {
+    const path = written(Buffer.alloc(0));
+    truncateSync(path, 320 * mib);
+    await run(tool, ["-q", "-L", "mine", path]);
+    expect(await workshop.images.import(path, { name: "real" })).toMatchObject({ fileSystem: kind, diskBytes: 320 * mib });
+    truncateSync(path, 319 * mib);
+    expect((await refusalOf(path)).message).toContain("cut short");
   });
 });
 

@@ -98,11 +98,13 @@ describe.skipIf(skip)("a kernel that is built", () => {
 
   test("has the user's own options, which win over ours", async () => {
     const config = join(folder, "own.config");
-    writeFileSync(config, '# mine\nCONFIG_DUMMY_OF_MINE="a b"\n# CONFIG_WIREGUARD is not set\n');
-    const { made } = await build({ source: sourceOf(), config, name: "mine" });
+    const lines = ['CONFIG_DUMMY_OF_MINE="a b"', "CONFIG_XFS_FS=y", "# CONFIG_WIREGUARD is not set"];
+    writeFileSync(config, `# mine\n${lines.join("\n")}\n`);
+    const { made, kernel } = await build({ source: sourceOf(), config, name: "mine" });
     const text = made.config?.toString() ?? "";
     expect(text).toContain('CONFIG_DUMMY_OF_MINE="a b"\n');
     expect(text).not.toContain("WIREGUARD");
+    expect(kernel?.roots).toEqual([{ fileSystem: "xfs", archive: undefined }]);
   });
 });
 

@@ -108,6 +108,10 @@ export function kernelFiles(version: string): Record<string, Buffer> {
     module("drivers/net/virtio_net", ["virtio_ring", "net_failover"]),
     module("drivers/net/net_failover", ["failover"]),
     module("net/core/failover"),
+    module("fs/xfs/xfs", ["libcrc32c"]),
+    module("fs/btrfs/btrfs", ["xor", "libcrc32c"]),
+    module("crypto/xor"),
+    module("lib/libcrc32c"),
     module("drivers/gpu/unrelated"),
   ]);
 }
