@@ -79,9 +79,10 @@ async function writeFiles(folder: string, made: NewKernel): Promise<void> {
     [fileNames.original, original],
     [fileNames.config, made.config],
     [fileNames[made.archive?.kind ?? "modules"], made.archive?.content],
-    ...(made.roots ?? []).map(
-      ({ fileSystem, archive }): [string, Buffer | undefined] => [rootFileName(fileSystem), archive],
-    ),
+    ...(made.roots ?? []).map(({ fileSystem, archive }): [string, Buffer | undefined] => [
+      rootFileName(fileSystem),
+      archive,
+    ]),
   ];
   let sizeBytes = 0;
   for (const [name, content] of files) {

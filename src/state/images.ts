@@ -72,7 +72,10 @@ function toImage(row: Row): ImageRecord {
 
 function parseFileSystem(value: string): RootFileSystem {
   if (value === "ext4" || value === "xfs" || value === "btrfs") return value;
-  throw new EmberError("database-failed", `the database knows no file system ${JSON.stringify(value)} of an image`);
+  throw new EmberError(
+    "database-failed",
+    `the database knows no file system ${JSON.stringify(value)} of an image`,
+  );
 }
 
 /** Reads what `insertImage` wrote: fields that are missing or of another type become empty. */

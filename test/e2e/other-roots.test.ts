@@ -72,11 +72,14 @@ describe.each(["xfs", "btrfs"] as const)("a VM whose root is on %s", (kind) => {
     expect(await exec("web", "stat -c %a /tmp; stat -c %N /bin/sh")).toContain("busybox");
   });
 
-  test.skipIf(skip || kind !== "btrfs")("has the subvolume that is a root, and others beside it", async () => {
-    expect(await exec("web", "grep ' / ' /proc/mounts")).toContain("subvol=/root");
-    const home = "mount -t btrfs -o subvol=home /dev/vda /home; ls /home; umount /home";
-    expect(await exec("web", home)).toBe("of-home");
-  });
+  test.skipIf(skip || kind !== "btrfs")(
+    "has the subvolume that is a root, and others beside it",
+    async () => {
+      expect(await exec("web", "grep ' / ' /proc/mounts")).toContain("subvol=/root");
+      const home = "mount -t btrfs -o subvol=home /dev/vda /home; ls /home; umount /home";
+      expect(await exec("web", home)).toBe("of-home");
+    },
+  );
 
   test.skipIf(skip)("grows while it runs", async () => {
     await ember.ok(["vm", "resize", "web", "--disk-size", "2G"]);
@@ -85,64 +88,87 @@ describe.each(["xfs", "btrfs"] as const)("a VM whose root is on %s", (kind) => {
     await expectRoot("web", 2 * gib);
   });
 
-  test.skipIf(skip)("is snapshotted and forked while it writes", async () => {
-    const write = "i=0; while true; do echo $i > /root/written; i=$((i + 1)); done";
-    await exec("web", `echo before > /root/state; sync; (${write}) >/dev/null 2>&1 &`);
-    await ember.ok(["snapshot", "create", "web", "one"]);
-    await ember.ok(["vm", "fork", "web", "copy"]);
-    await expectRoot("copy", 2 * gib);
-    expect(await exec("copy", "cat /root/state")).toBe("before");
-    expect(Number(await exec("copy", "cat /root/written"))).toBeGreaterThanOrEqual(0);
-    await exec("copy", "echo after > /root/state; sync");
-    expect(await exec("web", "cat /root/state")).toBe("before");
-    await ember.ok(["vm", "delete", "copy", "--force"]);
-  }, 120_000);
+  test.skipIf(skip)(
+    "is snapshotted and forked while it writes",
+    async () => {
+      const write = "i=0; while true; do echo $i > /root/written; i=$((i + 1)); done";
+      await exec("web", `echo before > /root/state; sync; (${write}) >/dev/null 2>&1 &`);
+      await ember.ok(["snapshot", "create", "web", "one"]);
+      await ember.ok(["vm", "fork", "web", "copy"]);
+      await expectRoot("copy", 2 * gib);
+      expect(await exec("copy", "cat /root/state")).toBe("before");
+      expect(Number(await exec("copy", "cat /root/written"))).toBeGreaterThanOrEqual(0);
+      await exec("copy", "echo after > /root/state; sync");
+      expect(await exec("web", "cat /root/state")).toBe("before");
+      await ember.ok(["vm", "delete", "copy", "--force"]);
+    },
+    120_000,
+  );
 
-  test.skipIf(skip)("boots after it was killed, from a log that was not written back, and from a snapshot", async () => {
-    await exec("web", "echo killed > /root/state; sync");
-    await ember.ok(["vm", "stop", "web", "--force"]);
-    await ember.ok(["vm", "start", "web"]);
-    await expectRoot("web", 2 * gib);
-    expect(await exec("web", "cat /root/state")).toBe("killed");
-    await ember.ok(["vm", "stop", "web"]);
-    await ember.ok(["snapshot", "restore", "web", "one"]);
-    await ember.ok(["vm", "resize", "web", "--disk-size", "3G"]);
-    await ember.ok(["vm", "start", "web"]);
-    await expectRoot("web", 3 * gib);
-    expect(await exec("web", "cat /root/state")).toBe("before");
-  }, 120_000);
+  test.skipIf(skip)(
+    "boots after it was killed, from a log that was not written back, and from a snapshot",
+    async () => {
+      await exec("web", "echo killed > /root/state; sync");
+      await ember.ok(["vm", "stop", "web", "--force"]);
+      await ember.ok(["vm", "start", "web"]);
+      await expectRoot("web", 2 * gib);
+      expect(await exec("web", "cat /root/state")).toBe("killed");
+      await ember.ok(["vm", "stop", "web"]);
+      await ember.ok(["snapshot", "restore", "web", "one"]);
+      await ember.ok(["vm", "resize", "web", "--disk-size", "3G"]);
+      await ember.ok(["vm", "start", "web"]);
+      await expectRoot("web", 3 * gib);
+      expect(await exec("web", "cat /root/state")).toBe("before");
+    },
+    120_000,
+  );
 
-  test.skipIf(skip)("gives back what is deleted", async () => {
-    await exec("web", "head -c 60000000 /dev/urandom > /root/large; sync; rm /root/large");
-    expect(await ember.ok(["storage", "trim", "web"])).toContain("discarded");
-  }, 60_000);
+  test.skipIf(skip)(
+    "gives back what is deleted",
+    async () => {
+      await exec("web", "head -c 60000000 /dev/urandom > /root/large; sync; rm /root/large");
+      expect(await ember.ok(["storage", "trim", "web"])).toContain("discarded");
+    },
+    60_000,
+  );
 
-  test.skipIf(skip)("is refused, before anything changes, with a kernel that is known not to mount it", async () => {
-    const record = join(ember.stateDir, "kernels", "debian", "kernel.json");
-    const made = readFileSync(record, "utf8");
-    await ember.ok(["vm", "stop", "web"]);
-    writeFileSync(record, JSON.stringify({ ...JSON.parse(made), roots: [] }));
-    for (const args of [
-      ["vm", "start", "web"],
-      ["vm", "create", "other", "--image", "cloud"],
-    ]) {
-      const { status, stderr } = await ember.run(args);
-      expect({ status, stderr }).toMatchObject({ status: 4, stderr: expect.stringContaining("--kernel debian") });
-      expect(stderr).toContain(`on ${kind}, which the kernel 'debian' cannot mount`);
-    }
-    writeFileSync(record, made);
-    expect(await ember.json(["vm", "list"])).toMatchObject([{ name: "web", status: "stopped" }]);
-    await ember.ok(["vm", "start", "web"]);
-  }, 60_000);
+  test.skipIf(skip)(
+    "is refused, before anything changes, with a kernel that is known not to mount it",
+    async () => {
+      const record = join(ember.stateDir, "kernels", "debian", "kernel.json");
+      const made = readFileSync(record, "utf8");
+      await ember.ok(["vm", "stop", "web"]);
+      writeFileSync(record, JSON.stringify({ ...JSON.parse(made), roots: [] }));
+      for (const args of [
+        ["vm", "start", "web"],
+        ["vm", "create", "other", "--image", "cloud"],
+      ]) {
+        const { status, stderr } = await ember.run(args);
+        expect({ status, stderr }).toMatchObject({
+          status: 4,
+          stderr: expect.stringContaining("--kernel debian"),
+        });
+        expect(stderr).toContain(`on ${kind}, which the kernel 'debian' cannot mount`);
+      }
+      writeFileSync(record, made);
+      expect(await ember.json(["vm", "list"])).toMatchObject([{ name: "web", status: "stopped" }]);
+      await ember.ok(["vm", "start", "web"]);
+    },
+    60_000,
+  );
 
-  test.skipIf(skip)("does not boot with one that nobody knows of and that cannot, and says why", async () => {
-    const folder = join(ember.stateDir, "kernels", "debian");
-    const modules = ["--initrd", join(folder, "modules.cpio")];
-    await ember.ok(["kernel", "import", join(folder, "vmlinuz"), "--name", "unknown", ...modules]);
-    const args = ["vm", "create", "other", "--image", "cloud", "--memory", "256M", "--kernel", "unknown"];
-    const failed = await ember.run(args, { timeoutMs: 120_000 });
-    expect(failed.status).toBe(1);
-    expect(failed.stderr).toContain(`this kernel has no driver for ${kind}`);
-    await ember.ok(["vm", "delete", "other"]);
-  }, 150_000);
+  test.skipIf(skip)(
+    "does not boot with one that nobody knows of and that cannot, and says why",
+    async () => {
+      const folder = join(ember.stateDir, "kernels", "debian");
+      const modules = ["--initrd", join(folder, "modules.cpio")];
+      await ember.ok(["kernel", "import", join(folder, "vmlinuz"), "--name", "unknown", ...modules]);
+      const args = ["vm", "create", "other", "--image", "cloud", "--memory", "256M", "--kernel", "unknown"];
+      const failed = await ember.run(args, { timeoutMs: 120_000 });
+      expect(failed.status).toBe(1);
+      expect(failed.stderr).toContain(`this kernel has no driver for ${kind}`);
+      await ember.ok(["vm", "delete", "other"]);
+    },
+    150_000,
+  );
 });

@@ -65,7 +65,10 @@ describe("buildBaseInitrd", () => {
     const modules = archive("modules", "lib/modules/ember/virtio.ko", "x");
     const usual = buildBaseInitrd({ guestBinary, archive: modules, folder });
     const before = readFileSync(usual);
-    const rootArchive = { ...archive("modules", "lib/modules/ember/xfs.ko", "y"), path: join(folder, "xfs.cpio") };
+    const rootArchive = {
+      ...archive("modules", "lib/modules/ember/xfs.ko", "y"),
+      path: join(folder, "xfs.cpio"),
+    };
     renameSync(modules.path, rootArchive.path);
     archive("modules", "lib/modules/ember/virtio.ko", "x");
     const other = buildBaseInitrd({ guestBinary, archive: modules, rootArchive, folder });

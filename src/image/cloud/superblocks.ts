@@ -19,7 +19,10 @@ export function isBlockSize(bytes: number): boolean {
   return bytes >= 512 && bytes <= 65_536 && (bytes & (bytes - 1)) === 0;
 }
 
-const facts: Readonly<Record<OtherRoot, (start: Buffer) => SuperblockFacts>> = { xfs: xfsFacts, btrfs: btrfsFacts };
+const facts: Readonly<Record<OtherRoot, (start: Buffer) => SuperblockFacts>> = {
+  xfs: xfsFacts,
+  btrfs: btrfsFacts,
+};
 
 /**
  * Throws `image-invalid` for a superblock that cannot be, or a file system that is larger than its partition, `unsupported`

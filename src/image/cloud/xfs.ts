@@ -9,7 +9,8 @@ export function xfsFacts(start: Buffer): SuperblockFacts {
   const blocks = start.readBigUInt64BE(8);
   const [groupBlocks, groups] = [start.readUInt32BE(84), start.readUInt32BE(88)];
   const most = BigInt(groupBlocks) * BigInt(groups);
-  const isSound = isBlockSize(blockBytes) && groups > 0 && blocks > most - BigInt(groupBlocks) && blocks <= most;
+  const isSound =
+    isBlockSize(blockBytes) && groups > 0 && blocks > most - BigInt(groupBlocks) && blocks <= most;
   return {
     sizeBytes: isSound ? blocks * BigInt(blockBytes) : undefined,
     elsewhere: elsewhereOf(start),

@@ -227,7 +227,9 @@ describe("the root", () => {
       expect(refused.message).toContain(`partition 2, is on ${kind}`);
     }
     const marked = { content: withMark(0, "hsqs"), type: rootType };
-    expect((await refusalOf(diskOf(marked, { content: await fileSystem() }))).message).toContain("on squashfs");
+    expect((await refusalOf(diskOf(marked, { content: await fileSystem() }))).message).toContain(
+      "on squashfs",
+    );
   });
 });
 
@@ -252,7 +254,9 @@ describe.each([
   test("is for the architecture that its partition is marked with", async () => {
     const content = make({ sizeBytes });
     for (const architecture of ["amd64", "arm64"] as const)
-      expect(await imports(diskOf({ content, type: rootTypeOf[architecture] }))).toMatchObject({ architecture });
+      expect(await imports(diskOf({ content, type: rootTypeOf[architecture] }))).toMatchObject({
+        architecture,
+      });
   });
 
   test("is the marked one, else the named one, else the largest that is no other part of a system", async () => {
@@ -291,7 +295,8 @@ describe.each([
       expect(refused).toMatchObject({ code: "unsupported", hint: expect.stringContaining("root.tar") });
       expect(refused.message).toMatch(/device/);
     }
-    const nonsense = (bytes: Buffer) => bytes.fill(0xff, kind === "xfs" ? 4 : 112, kind === "xfs" ? 108 : 299);
+    const nonsense = (bytes: Buffer) =>
+      bytes.fill(0xff, kind === "xfs" ? 4 : 112, kind === "xfs" ? 108 : 299);
     const broken = await refusalOf(diskOf({ content: make({ sizeBytes, change: nonsense }) }));
     expect(broken).toMatchObject({ code: "image-invalid", message: expect.stringContaining("damaged") });
   });
@@ -305,7 +310,10 @@ describe.each(["xfs", "btrfs"] as const)("a real %s", (kind) => {
     const path = written(Buffer.alloc(0));
     truncateSync(path, 320 * mib);
     await run(tool, ["-q", "-L", "mine", path]);
-    expect(await workshop.images.import(path, { name: "real" })).toMatchObject({ fileSystem: kind, diskBytes: 320 * mib });
+    expect(await workshop.images.import(path, { name: "real" })).toMatchObject({
+      fileSystem: kind,
+      diskBytes: 320 * mib,
+    });
     truncateSync(path, 319 * mib);
     expect((await refusalOf(path)).message).toContain("cut short");
   });

@@ -26,7 +26,12 @@ export function fakeXfs({ sizeBytes, claimedBytes = sizeBytes, label = "", chang
   return bytes;
 }
 
-export function fakeBtrfs({ sizeBytes, claimedBytes = sizeBytes, label = "", change }: FakeFileSystem): Buffer {
+export function fakeBtrfs({
+  sizeBytes,
+  claimedBytes = sizeBytes,
+  label = "",
+  change,
+}: FakeFileSystem): Buffer {
   const bytes = Buffer.alloc(sizeBytes);
   const superblock = bytes.subarray(65_536);
   superblock.write("_BHRfS_M", 64);
