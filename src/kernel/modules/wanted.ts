@@ -25,11 +25,19 @@ export const wantedModules: readonly WantedModule[] = [
 
 /**
  * What a guest whose root is on another file system than ext4 loads after those, the file system's own module last. The
- * others are what that asks the kernel for by itself, where no modprobe could answer.
+ * others are what that asks the kernel for by itself, where no modprobe could answer: checksums, in the processor's way first,
+ * since the first is kept.
  */
 export const rootModules: Readonly<Record<OtherRoot, readonly WantedModule[]>> = {
-  xfs: optional("crc32c_generic", "xfs"),
-  btrfs: optional("crc32c_generic", "xxhash_generic", "sha256_generic", "blake2b_generic", "btrfs"),
+  xfs: optional("crc32c_intel", "crc32c_generic", "xfs"),
+  btrfs: optional(
+    "crc32c_intel",
+    "crc32c_generic",
+    "xxhash_generic",
+    "sha256_generic",
+    "blake2b_generic",
+    "btrfs",
+  ),
 };
 
 function optional(...names: readonly string[]): readonly WantedModule[] {
