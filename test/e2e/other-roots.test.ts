@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { lookUpTool } from "../../src/host/tools.ts";
 import type { OtherRoot } from "../../src/types.ts";
 import { TestInstallation } from "../support/ember.ts";
-import { platform } from "../support/platform.ts";
 import { skipUnless } from "../support/require.ts";
 import { rootMib, writeRootDisk } from "../support/root-disks.ts";
 
@@ -15,7 +14,6 @@ const mib = 2 ** 20;
 const gib = 2 ** 30;
 
 function missingFor(kind: OtherRoot): string | undefined {
-  if (platform === "darwin") return "disks with other roots are made on Linux alone";
   if (lookUpTool(`mkfs.${kind}`) === undefined) return `mkfs.${kind} is not installed`;
   // Subvolumes are made on a mounted file system.
   return kind === "btrfs" && process.getuid?.() !== 0 ? "making subvolumes needs root" : undefined;
@@ -23,7 +21,7 @@ function missingFor(kind: OtherRoot): string | undefined {
 
 describe.each(["xfs", "btrfs"] as const)("a VM whose root is on %s", (kind) => {
   const reason = missingFor(kind);
-  const skip = platform === "darwin" || skipUnless(kind, reason === undefined, reason ?? "");
+  const skip = skipUnless(kind, reason === undefined, reason ?? "");
   let ember: TestInstallation;
   let work: string;
   let digest: string;

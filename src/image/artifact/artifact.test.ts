@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { busyboxImages } from "../../../test/support/images.ts";
 import { writeLayout } from "../../../test/support/layouts.ts";
@@ -9,6 +9,7 @@ import { skipUnless } from "../../../test/support/require.ts";
 import { hostArchitecture } from "../../guest/binary/architecture.ts";
 import { pushVm } from "../../snapshot/push.ts";
 import { digestOf } from "../oci/blobs.ts";
+import { fakeXfs } from "../testing/superblocks.ts";
 import { Workshop } from "../testing/workshop.ts";
 
 // A disk goes to a real registry, and comes to another installation.
@@ -83,6 +84,16 @@ describe.skipIf(skip)("a disk as an artifact", () => {
     expect(readdirSync(join(there.stateDir, "storage", "vms"))).toEqual([]);
     expect(there.files().filter((name) => !name.startsWith("storage/images/"))).toEqual([]);
     expect(here.files().filter((name) => !name.startsWith("storage/images/"))).toEqual([]);
+  });
+
+  test("that lies on another file system than images of layers is known there as what it is", async () => {
+    const file = join(here.home, "disk");
+    writeFileSync(file, fakeXfs({ sizeBytes: 8 * 1024 ** 2 }));
+    await here.images.import(file, { name: "cloud" });
+    await here.images.push("cloud", at("cloud:1"));
+    expect(await there.images.pull(at("cloud:1"))).toMatchObject({ fileSystem: "xfs" });
+    await here.images.push((await here.images.pull(at("base:1"))).name, at("whole:1"));
+    expect(await there.images.pull(at("whole:1"))).toMatchObject({ fileSystem: "ext4" });
   });
 
   test("is restored without the image, and a lost chunk leaves nothing", async () => {
