@@ -6,6 +6,7 @@ import { DatabaseSync } from "node:sqlite";
 import { storageDrivers } from "#platform";
 import { parseStorageConfig } from "../../src/storage/config.ts";
 import type { DiskLocation, DiskNumbers, Storage } from "../../src/storage/storage.ts";
+import type { RootFileSystem } from "../../src/types.ts";
 
 // What is on the disks of an installation, without booting a guest: for tests between two commands.
 
@@ -72,15 +73,27 @@ export async function isMarked(
   });
 }
 
-/** Throws what e2fsck says when it finds anything wrong. */
-export async function checkFileSystem(stateDir: string, name: string): Promise<void> {
+/** How each file system is looked over without being changed. */
+const checkers: Readonly<Record<RootFileSystem, readonly [tool: string, ...args: readonly string[]]>> = {
+  ext4: ["e2fsck", "-fn"],
+  xfs: ["xfs_repair", "-n", "-f"],
+  btrfs: ["btrfs", "-q", "check", "--readonly"],
+};
+
+/** Throws what the file system's own tool says when it finds anything wrong. */
+export async function checkFileSystem(
+  stateDir: string,
+  name: string,
+  fileSystem: RootFileSystem = "ext4",
+): Promise<void> {
+  const [tool, ...args] = checkers[fileSystem];
   await withDisk(stateDir, name, ({ path, format }) => {
-    if (format === "raw") return call("e2fsck", ["-fn", path]);
+    if (format === "raw") return call(tool, [...args, path]);
     const folder = mkdtempSync(join(tmpdir(), "ember-check-"));
     try {
       const raw = join(folder, "raw");
       call("qemu-img", ["convert", "-O", "raw", path, raw]);
-      return call("e2fsck", ["-fn", raw]);
+      return call(tool, [...args, raw]);
     } finally {
       rmSync(folder, { recursive: true });
     }
