@@ -4,7 +4,7 @@ import { measureBoot } from "./boot.ts";
 import { measureExec } from "./exec.ts";
 import { measureFirewall } from "./firewall.ts";
 import { measureFreeze } from "./freeze.ts";
-import { measurePulls } from "./images/pull.ts";
+import { measurePulls, measurePullsByHand } from "./images/pull.ts";
 import { BenchInstallation, executable } from "./installation.ts";
 import { measureLab } from "./lab.ts";
 import { boundResult, interleave, printTable, type Result, ratioResult, timeProcess } from "./measure.ts";
@@ -30,6 +30,7 @@ const sections: Readonly<Record<string, () => Promise<unknown>>> = {
   storage: async () => results.push(...(await measureStorages())),
   start: async () => results.push(...(await measureStart())),
   pull: async () => results.push(...(await measurePulls())),
+  "pull-by-hand": async () => results.push(...(await measurePullsByHand())),
   firewall: async () => results.push(...measureFirewall()),
   network: async () => results.push(...(await measureNetwork(bench))),
   lab: async () => results.push(...(await measureLab())),

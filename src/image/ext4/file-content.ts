@@ -1,14 +1,8 @@
 import type { BodySink, SparseSegment } from "../tar/entry.ts";
 import type { Run } from "./allocator.ts";
 import { blockBytes, blocksFor } from "./format.ts";
-import type { Extent } from "./tree.ts";
+import { type Extent, type FileContent, fileContent } from "./tree.ts";
 import type { Volume } from "./volume.ts";
-
-/** A file's content as it will stand on the disk. */
-export interface FileContent {
-  readonly sizeBytes: number;
-  readonly extents: readonly Extent[];
-}
 
 interface Piece extends Extent {
   readonly fresh: boolean;
@@ -41,10 +35,7 @@ export async function writeContent(
     return first === undefined ? rest() : first.then(rest);
   };
   await read(write);
-  return {
-    sizeBytes: file.sizeBytes,
-    extents: pieces.map(({ logical, physical, length }) => ({ logical, physical, length })),
-  };
+  return fileContent(file.sizeBytes, pieces);
 }
 
 interface BlockRange {

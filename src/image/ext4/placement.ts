@@ -4,7 +4,7 @@ import { blockBytes, fastSymlinkBytes, inodeFlags, maxLinks, modeBits } from "./
 import { encodeDevice, type InodeRecord, inodeSeed, newRecord, type RecordRoom } from "./inode-record.ts";
 import { pathOf } from "./numbering.ts";
 import { type PlacedFolder, writeFolder } from "./placed-folder.ts";
-import type { Extent, FileTree, Inode, SymlinkInode } from "./tree.ts";
+import { type Extent, extentsOfFile, type FileTree, type Inode, type SymlinkInode } from "./tree.ts";
 import { placeBlock, placeBlocks, type SealedVolume } from "./volume.ts";
 import { packXattrs, sealXattrBlock, storedXattrs } from "./xattrs.ts";
 
@@ -21,7 +21,7 @@ export function standsInTable(inode: Inode): boolean {
     case "folder":
       return false;
     case "file":
-      return areInline(inode.extents);
+      return areInline(extentsOfFile(inode));
     case "symlink":
       return isFast(inode);
     default:
@@ -76,7 +76,7 @@ async function extentsFor(
   inode: Inode,
   folder: PlacedFolder,
 ): Promise<readonly Extent[]> {
-  if (inode.kind === "file") return inode.extents;
+  if (inode.kind === "file") return extentsOfFile(inode);
   if (inode.kind !== "symlink" || isFast(inode)) return folder.extents;
   const block = Buffer.alloc(blockBytes);
   toBytes(inode.target).copy(block);
@@ -87,7 +87,7 @@ async function extentsFor(
 export function recordFor(inode: Inode, placed: PlacedInodes, room: RecordRoom): InodeRecord {
   const found = placed.get(inode);
   if (found !== undefined && !("extents" in found)) return found;
-  const extents = inode.kind === "file" ? inode.extents : (found?.extents ?? []);
+  const extents = inode.kind === "file" ? extentsOfFile(inode) : (found?.extents ?? []);
   fillRecord(room, inode, extents, found?.indexed ?? false);
   return room;
 }

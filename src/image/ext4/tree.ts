@@ -38,10 +38,18 @@ export interface FolderInode extends InodeBase {
   clearedIn: number;
 }
 
-export interface FileInode extends InodeBase {
-  readonly kind: "file";
+/** Where a file's content stands: see `extentsOfFile`. */
+export interface FileContent {
   readonly sizeBytes: number;
-  readonly extents: readonly Extent[];
+  /** The one run of blocks that nearly every file is: an image has a hundred thousand, and memory for as few objects each as can be. */
+  readonly start: number;
+  readonly blocks: number;
+  /** Instead, where it takes more to say. */
+  readonly extents: readonly Extent[] | undefined;
+}
+
+export interface FileInode extends InodeBase, FileContent {
+  readonly kind: "file";
 }
 
 export interface SymlinkInode extends InodeBase {
@@ -65,6 +73,19 @@ export interface Name {
 }
 
 const noXattrs: ReadonlyMap<ByteString, Buffer> = new Map();
+
+export function fileContent(sizeBytes: number, extents: readonly Extent[]): FileContent {
+  const [first = { logical: 0, physical: 0, length: 0 }] = extents;
+  const { physical: start, length: blocks } = first;
+  const isOneRun = extents.length <= 1 && first.logical === 0;
+  return { sizeBytes, start, blocks, extents: isOneRun ? undefined : extents };
+}
+
+/** In the order of the file. */
+export function extentsOfFile({ start, blocks, extents }: FileContent): readonly Extent[] {
+  if (extents !== undefined) return extents;
+  return blocks === 0 ? [] : [{ logical: 0, physical: start, length: blocks }];
+}
 
 /** Attributes of folders that nothing describes: 0755, root, the given time. */
 export function plainAttributes(seconds: number): Attributes {
@@ -134,7 +155,7 @@ export class FileTree {
       this.#names--;
       inode.links--;
       if (inode.kind === "folder") for (const child of inode.children.values()) doomed.push(child.inode);
-      else if (inode.kind === "file" && inode.links === 0) this.#onRelease(inode.extents);
+      else if (inode.kind === "file" && inode.links === 0) this.#onRelease(extentsOfFile(inode));
     }
   }
 }

@@ -3,10 +3,10 @@ import { BlockAllocator } from "./allocator.ts";
 import { crc32c } from "./crc32c.ts";
 import { hashSeedOf } from "./directory-hash.ts";
 import { DiskFile } from "./disk-file.ts";
-import { type FileContent, writeContent } from "./file-content.ts";
+import { writeContent } from "./file-content.ts";
 import { type FinishedDisk, type FinishOptions, finishVolume } from "./finish.ts";
 import { descriptorAreaFor } from "./layout.ts";
-import { FileTree, plainAttributes } from "./tree.ts";
+import { type FileContent, FileTree, plainAttributes } from "./tree.ts";
 import { parseUuid } from "./uuid.ts";
 import type { Volume } from "./volume.ts";
 

@@ -9,7 +9,7 @@ import type { Descriptor } from "../oci/schemas.ts";
 
 /** Often enough that nobody waits for it. */
 const pollMs = 10;
-const chunkBytes = 256 * 1024;
+const chunkBytes = 512 * 1024;
 
 /** A copy into a layout that is under way. */
 export interface Copy {

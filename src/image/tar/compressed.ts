@@ -14,10 +14,10 @@ export interface OpenedStream {
   readonly content: AsyncIterable<Uint8Array>;
 }
 
-/** Large pieces keep the cost per piece small beside the cost per byte. */
-const outputChunkBytes = 256 * 1024;
+/** Large pieces keep the cost per piece, which goes from thread to thread, small beside the cost per byte. */
+const outputChunkBytes = 512 * 1024;
 /** How much is decompressed before somebody takes it: so that both go on at once. */
-const aheadBytes = 2 * 1024 * 1024;
+const aheadBytes = 1024 * 1024;
 
 /** What decompressing one layer with a host tool may take at the most: a guard against hanging. */
 const toolTimeoutMs = 6 * 3600 * 1000;
