@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { crc32c } from "./crc32c.ts";
+import { crc32c, crc32cZeros } from "./crc32c.ts";
 import { directoryHash, hashSeedOf } from "./directory-hash.ts";
 import { parseUuid, uuidOf } from "./uuid.ts";
 
@@ -9,6 +9,15 @@ test("crc32c is Castagnoli's, carried on over parts", () => {
   const long = Buffer.from(Array.from({ length: 1000 }, (_, index) => (index * 31) & 0xff));
   for (const cut of [0, 1, 3, 4, 500, 999, 1000]) {
     expect(crc32c(crc32c(7, long, 0, cut), long, cut)).toBe(crc32c(7, long));
+  }
+});
+
+test("crc32c over zeros takes the short way to the same", () => {
+  const zeros = new Uint8Array(70_000);
+  for (const count of [0, 1, 2, 3, 7, 255, 256, 4067, 4084, 65_535, 70_000]) {
+    for (const begin of [0, 1, 0xffffffff, 0x80000000, 0x12345678]) {
+      expect(crc32cZeros(begin, count)).toBe(crc32c(begin, zeros, 0, count));
+    }
   }
 });
 

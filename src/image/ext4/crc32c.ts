@@ -46,3 +46,40 @@ export function crc32cNumber(crc: number, value: number): number {
   const low = (t3[mixed & 0xff] ?? 0) ^ (t2[(mixed >>> 8) & 0xff] ?? 0);
   return (low ^ (t1[(mixed >>> 16) & 0xff] ?? 0) ^ (t0[mixed >>> 24] ?? 0)) >>> 0;
 }
+
+/** Carries a checksum on over `count` bytes of zeros, of which blocks of names mostly consist: in some hundred steps, however many. */
+export function crc32cZeros(crc: number, count: number): number {
+  let value = crc;
+  for (let power = 0, rest = count; rest > 0; power++, rest >>>= 1) {
+    if ((rest & 1) === 1) value = applied(zerosMatrix(power), value);
+  }
+  return value;
+}
+
+/** What 2^index zero bytes make of a checksum: a matrix over GF(2), a column for each bit, as in zlib's crc32_combine. */
+const zerosMatrices: Uint32Array[] = [];
+
+function zerosMatrix(power: number): Uint32Array {
+  const known = zerosMatrices[power];
+  if (known !== undefined) return known;
+  const half = power === 0 ? undefined : zerosMatrix(power - 1);
+  const made = half?.map((column) => applied(half, column)) ?? oneZero();
+  zerosMatrices[power] = made;
+  return made;
+}
+
+function oneZero(): Uint32Array {
+  const [t0] = tables;
+  return Uint32Array.from({ length: 32 }, (_, bit) => {
+    const value = 2 ** bit;
+    return (t0[value & 0xff] ?? 0) ^ (value >>> 8);
+  });
+}
+
+function applied(matrix: Uint32Array, value: number): number {
+  let sum = 0;
+  for (let bit = 0, rest = value; rest !== 0; bit++, rest >>>= 1) {
+    if ((rest & 1) === 1) sum ^= matrix[bit] ?? 0;
+  }
+  return sum >>> 0;
+}

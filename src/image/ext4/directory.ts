@@ -1,4 +1,4 @@
-import { crc32c } from "./crc32c.ts";
+import { crc32c, crc32cZeros } from "./crc32c.ts";
 import { type DirectoryEntry, entryBytes, writeEntry } from "./directory-entry.ts";
 import { directoryHash, type HashSeed } from "./directory-hash.ts";
 import { buildIndex, type Leaf } from "./directory-index.ts";
@@ -77,14 +77,17 @@ function buildLeaves(
 function encodeBlock(entries: readonly DirectoryEntry[], seed: number): Buffer {
   const block = takeBlock();
   let at = 0;
+  let filled = 8;
   entries.forEach((entry, index) => {
     const length = index === entries.length - 1 ? usableBytes - at : entryBytes(entry.name);
     writeEntry(block, at, entry, length);
+    filled = at + entryBytes(entry.name);
     at += length;
   });
   if (entries.length === 0) block.writeUInt16LE(usableBytes, 4);
   block.writeUInt16LE(tailBytes, usableBytes + 4);
   block.writeUInt8(0xde, usableBytes + 7);
-  block.writeUInt32LE(crc32c(seed, block, 0, usableBytes), usableBytes + 8);
+  const checksum = crc32cZeros(crc32c(seed, block, 0, filled), usableBytes - filled);
+  block.writeUInt32LE(checksum, usableBytes + 8);
   return block;
 }
