@@ -9,7 +9,8 @@ import {
   test,
 } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { rmSync } from "node:fs";
+import { rmSync, statSync } from "node:fs";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { BadRegistry } from "../../../test/support/bad-registry.ts";
@@ -155,6 +156,22 @@ describe.skipIf(skip)("a registry", () => {
     expect(await pull("moving:1")).toMatchObject({ digest: second, name: image.name });
     expect(await pull(`moving@${first}`)).toMatchObject({ digest: first });
     expect(await workshop.images.list()).toHaveLength(2);
+  });
+
+  test("leaves no notes of skopeo's behind, neither in the home nor in root's place", async () => {
+    const layout = join(workshop.home, "layout");
+    writeLayout(layout, { ...(busyboxImages["layered"]?.() ?? { layers: [] }), platform: host });
+    registry.push(layout, "team/notes:1");
+    const notes = ["/var/lib/containers/cache", join(homedir(), ".local/share/containers/cache")];
+    const state = (): unknown[] =>
+      notes.flatMap((folder) =>
+        [folder, join(folder, "blob-info-cache-v1.boltdb"), join(folder, "blob-info-cache-v1.sqlite")].map(
+          (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs,
+        ),
+      );
+    const before = state();
+    await pull("team/notes:1");
+    expect(state()).toEqual(before);
   });
 
   test("keeps images apart that differ only by their registry", async () => {

@@ -38,6 +38,17 @@ const defaultStallMs = 180_000;
 /** As good as none: a copy is ended when it stands still, not when it is slow. */
 const copyLimitMs = 24 * 3600 * 1000;
 
+/**
+ * Keeps skopeo from noting where it has seen blobs, which is of no use to a copy into an empty layout, stays behind in /var/lib or the
+ * user's home, and is made durable several times a blob, which makes the file system wait for the disk that is being written. It is
+ * kept in memory where its folder cannot be made (containers/image, pkg/blobinfocache); root's folder is always the same, unless
+ * root is said to be somebody else there (containers/storage, pkg/unshare).
+ */
+const withoutBlobNotes: Readonly<Record<string, string>> = {
+  XDG_DATA_HOME: "/dev/null",
+  _CONTAINERS_ROOTLESS_UID: "65534",
+};
+
 /** Names in the folder that `copyToLayout` fills. */
 export const layoutName = "layout";
 export const layoutTag = "image";
@@ -111,7 +122,8 @@ export async function copyToLayout(
     `oci:${layoutName}:${layoutTag}`,
   ];
   try {
-    await skopeo(source, args, { timeoutMs: copyLimitMs, signal: watch.signal, cwd: folder });
+    const env = withoutBlobNotes;
+    await skopeo(source, args, { timeoutMs: copyLimitMs, signal: watch.signal, cwd: folder, env });
   } catch (error) {
     const { reason } = watch.signal;
     if (task.signal?.aborted === true || !(reason instanceof EmberError)) throw error;
