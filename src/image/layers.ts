@@ -2,9 +2,10 @@ import { createHash } from "node:crypto";
 import { EmberError, toEmberError } from "../errors/ember-error.ts";
 import { uuidOf } from "./ext4/uuid.ts";
 import { Ext4Writer } from "./ext4/writer.ts";
+import { LayersAhead } from "./layers/ahead.ts";
 import { LayerApplier } from "./layers/apply.ts";
 import { defaultLimits, LayerBudget, type LayerLimits } from "./layers/limits.ts";
-import { type LayerSource, openLayer } from "./layers/source.ts";
+import { type LayerSource, type OpenedLayer, openLayer } from "./layers/source.ts";
 import { TarReader } from "./tar/reader.ts";
 
 export type { LayerLimits } from "./layers/limits.ts";
@@ -77,10 +78,15 @@ export async function writeLayers(options: WriteLayersOptions): Promise<WrittenD
 async function writeAll(writer: Ext4Writer, options: WriteLayersOptions): Promise<WrittenDisk> {
   const budget = new LayerBudget({ ...defaultLimits, ...options.limits });
   const applier = new LayerApplier(writer, budget, options.timestampSeconds ?? 0);
+  const { signal } = options;
+  using ahead = new LayersAhead(options.layers, (source) =>
+    openLayer(source, { signal, onBytes: (count) => budget.addBytes(count) }),
+  );
   const diffIds: string[] = [];
-  for (const [index, source] of options.layers.entries()) {
+  for (const index of options.layers.keys()) {
     try {
-      diffIds.push(await writeLayer(source, index, { applier, budget, options }));
+      const opened = await ahead.next();
+      if (opened !== undefined) diffIds.push(await writeLayer(opened, index, { applier, budget, options }));
     } catch (error) {
       throw inLayer(error, index, options.layers.length);
     }
@@ -102,9 +108,8 @@ interface Work {
 }
 
 /** Returns the layer's diffId. */
-async function writeLayer(source: LayerSource, index: number, work: Work): Promise<string> {
+async function writeLayer(opened: OpenedLayer, index: number, work: Work): Promise<string> {
   const { signal, onProgress, layers } = work.options;
-  const opened = await openLayer(source, { signal, onBytes: (count) => work.budget.addBytes(count) });
   const reader = new TarReader(opened.content);
   const report = (): void => {
     signal?.throwIfAborted();
@@ -112,7 +117,7 @@ async function writeLayer(source: LayerSource, index: number, work: Work): Promi
       layer: index,
       layers: layers.length,
       readBytes: opened.blobBytes(),
-      totalBytes: source.sizeBytes,
+      totalBytes: layers[index]?.sizeBytes,
       entries: work.budget.entries,
     });
   };
@@ -127,6 +132,7 @@ async function writeLayer(source: LayerSource, index: number, work: Work): Promi
     return opened.verify();
   } finally {
     await reader.close();
+    await opened.close(); // also when nobody has begun to read
   }
 }
 

@@ -5,7 +5,7 @@ import { openCompressed } from "../tar/compressed.ts";
 
 /** A layer: a tar archive, perhaps compressed, and what is known of it beforehand. */
 export interface LayerSource {
-  /** Called once. The stream is destroyed when it is not read to its end. */
+  /** Called once, perhaps while another layer is read. The stream is destroyed when it is not read to its end. */
   open(): Promise<Readable>;
   /** "sha256:..." of the blob as `open` gives it. */
   readonly digest?: string | undefined;
@@ -27,9 +27,11 @@ export interface OpenedLayer {
    * Throws `verification-failed`.
    */
   readonly verify: () => string;
+  /** Lets go of the content, read or not. Idempotent. */
+  readonly close: () => Promise<void>;
 }
 
-/** Each piece of the content is valid until the next one is asked for. `onBytes` is told of every piece of the decompressed archive, and may throw. */
+/** The content begins to be decompressed at once. Each piece of it is valid until the next one is asked for. `onBytes` is told of every piece of the decompressed archive, and may throw. */
 export async function openLayer(
   source: LayerSource,
   options: { readonly signal: AbortSignal | undefined; readonly onBytes: (count: number) => void },
@@ -47,11 +49,21 @@ export async function openLayer(
     blob?.update(chunk);
   });
   const opened = await openCompressed(counted, { signal: options.signal, transient: true });
+  const pieces = opened.content[Symbol.asyncIterator]();
+  const first = pieces.next();
+  first.catch(() => undefined); // thrown to whoever reads it
+  const close = async (): Promise<void> => {
+    await pieces.return?.();
+  };
   async function* content(): AsyncGenerator<Uint8Array, void, undefined> {
-    for await (const chunk of opened.content) {
-      options.onBytes(chunk.length);
-      archive.update(chunk);
-      yield chunk;
+    try {
+      for (let piece = await first; piece.done !== true; piece = await pieces.next()) {
+        options.onBytes(piece.value.length);
+        archive.update(piece.value);
+        yield piece.value;
+      }
+    } finally {
+      await close();
     }
   }
   const verify = (): string => {
@@ -64,7 +76,7 @@ export async function openLayer(
     blob?.check("its digest");
     return source.diffId === undefined ? archive.text() : archive.check("the digest of its content");
   };
-  return { content: content(), blobBytes: () => blobBytes, verify };
+  return { content: content(), blobBytes: () => blobBytes, verify, close };
 }
 
 /** Reads a stream to its end, or until the signal: then it is destroyed, also while waiting for its next piece. */
