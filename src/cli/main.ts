@@ -1,5 +1,5 @@
 import { version } from "../version.ts";
-import { withoutLastCompiler } from "./short-lived.ts";
+import { withSparingRuntime } from "./sparing-runtime.ts";
 
 // Nothing else is imported before it is known to be needed: `ember version` is the measure of the start-up time,
 // and touching process.stdout alone would double it (console.log does not).
@@ -13,7 +13,7 @@ if (argv.length === 1 && (argv[0] === "version" || argv[0] === "--version")) {
     import("./context.ts"),
   ]);
   const context = createContext();
-  withoutLastCompiler(argv, context.environment);
+  withSparingRuntime(argv, context.environment);
   const status = await dispatch(argv, context);
   await context.close();
   // A terminal or socket that is still open must not keep a finished command alive.

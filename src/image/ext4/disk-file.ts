@@ -1,7 +1,7 @@
 import { type FileHandle, open, rm } from "node:fs/promises";
 import { blockBytes } from "./format.ts";
 
-const bufferBytes = 2 * 1024 * 1024;
+const bufferBytes = 1 * 1024 * 1024;
 /** How much is written before the kernel is told to take it to the disk: else all of it would come at the end. */
 const syncBytes = 64 * 1024 * 1024;
 const zeroBlock = Buffer.alloc(blockBytes);

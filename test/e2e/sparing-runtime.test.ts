@@ -7,7 +7,7 @@ import { executable, TestInstallation } from "../support/ember.ts";
 import { missingForRegistry } from "../support/registry.ts";
 import { skipUnless } from "../support/require.ts";
 
-// Commands that write an image's disk run without JavaScriptCore's last compiler (src/cli/short-lived.ts): only the executable can.
+// Commands that write an image's disk run with other options of the runtime (src/cli/sparing-runtime.ts): only the executable can.
 
 const missing = process.platform === "linux" ? missingForRegistry() : "no /proc";
 const skip = skipUnless("registry", missing === undefined, missing ?? "");
@@ -32,6 +32,7 @@ test.skipIf(skip)(
     const fact = (name: string): string[] =>
       readFileSync(`/proc/${child.pid}/${name}`, "utf8").split("\0").slice(0, -1);
     expect(fact("environ")).toContain("BUN_JSC_useFTLJIT=0");
+    expect(fact("environ")).toContain("BUN_JSC_forceRAMSize=268435456");
     expect(fact("environ")).toContain(`EMBER_STATE_DIR=${ember.stateDir}`);
     expect(fact("cmdline").slice(1)).toEqual(args);
     child.kill("SIGINT");
