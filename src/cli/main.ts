@@ -1,7 +1,7 @@
 import { version } from "../version.ts";
 import { withSparingRuntime } from "./sparing-runtime.ts";
 
-// Nothing else is imported before it is known to be needed: `ember version` is the measure of the start-up time,
+// Nothing of weight is imported before it is known to be needed: `ember version` is the measure of the start-up time,
 // and touching process.stdout alone would double it (console.log does not).
 const argv = process.argv.slice(2);
 

@@ -12,8 +12,8 @@ const runtimeOptions: Readonly<Record<string, string>> = {
 
 /**
  * Begins a command that writes an image's disk anew, in this same process, with such a runtime: only the environment can ask for it,
- * and only before it starts. Of a pull of 1 GB, this takes 0.3 s of 5 s of processor time, and 20 MB. Does nothing outside of
- * ember's executable.
+ * and only before it starts. Of a pull of 1 GB, doing without the compiler saves 0.2 s of 3.6 s; collecting costs 0.1 s for 8 MB
+ * of 147, and for 33 MB of 219 with 150,000 files. Does nothing outside of ember's executable.
  */
 export function withSparingRuntime(
   argv: readonly string[],

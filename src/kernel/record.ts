@@ -4,8 +4,9 @@ import * as v from "valibot";
 import { EmberError, errnoCode } from "../errors/ember-error.ts";
 import type { GuestArchitecture } from "../guest/binary/architecture.ts";
 import type { KernelArchive } from "../guest/initrd/base.ts";
+import { otherRoots } from "../types/root.ts";
 import type { BootMethod, KernelFormat } from "./format/kernel-format.ts";
-import { otherRoots, type RootDriver } from "./roots.ts";
+import type { RootDriver } from "./roots.ts";
 
 /** A kernel that guests can boot: one folder of files that never change. */
 export interface Kernel {

@@ -1,6 +1,6 @@
 import { EmberError } from "../errors/ember-error.ts";
 import type { KernelArchive } from "../guest/initrd/base.ts";
-import type { OtherRoot, RootFileSystem } from "../types.ts";
+import { type OtherRoot, otherRoots, type RootFileSystem } from "../types/root.ts";
 
 /** A file system besides ext4 that a kernel can mount as root. */
 export interface RootDriver {
@@ -14,8 +14,6 @@ export interface NewRootDriver {
   readonly fileSystem: OtherRoot;
   readonly archive: Buffer | undefined;
 }
-
-export const otherRoots: readonly OtherRoot[] = ["xfs", "btrfs"];
 
 /** Of a kernel without modules, as its .config tells. */
 export function builtInRoots(config: string): readonly NewRootDriver[] {

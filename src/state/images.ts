@@ -1,5 +1,6 @@
 import { EmberError } from "../errors/ember-error.ts";
-import type { ImageConfig, ImageSummary, RootFileSystem } from "../types.ts";
+import { isOtherRoot, type RootFileSystem } from "../types/root.ts";
+import type { ImageConfig, ImageSummary } from "../types.ts";
 import type { Database, Row } from "./database.ts";
 import { integer, json, text, textOrNull } from "./row.ts";
 
@@ -71,7 +72,7 @@ function toImage(row: Row): ImageRecord {
 }
 
 function parseFileSystem(value: string): RootFileSystem {
-  if (value === "ext4" || value === "xfs" || value === "btrfs") return value;
+  if (value === "ext4" || isOtherRoot(value)) return value;
   throw new EmberError(
     "database-failed",
     `the database knows no file system ${JSON.stringify(value)} of an image`,

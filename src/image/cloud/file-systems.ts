@@ -1,4 +1,4 @@
-import type { RootFileSystem } from "../../types.ts";
+import { isOtherRoot, type RootFileSystem } from "../../types/root.ts";
 import type { BlockReader } from "../disk/block-reader.ts";
 
 /** What a partition begins with, as blkid tells it; of what is no file system, what keeps one. */
@@ -19,7 +19,8 @@ interface Mark {
   readonly refusal?: Signature["refusal"];
 }
 
-const asTarball =
+/** What to do with a root that guests cannot boot from. */
+export const asTarball =
   "copy its root file system out and import that: virt-tar-out -a IMAGE / root.tar, then ember image import root.tar";
 const onAnotherFileSystem = { why: "guests have no driver for it", remedy: asTarball };
 
@@ -80,5 +81,5 @@ export async function startOf(disk: BlockReader): Promise<Buffer> {
 /** What a guest mounts a root by whose disk begins so. What is not known stays ext4's to refuse. */
 export async function rootFileSystemOf(disk: BlockReader): Promise<RootFileSystem> {
   const kind = (await signatureOf(disk))?.kind;
-  return kind === "xfs" || kind === "btrfs" ? kind : "ext4";
+  return isOtherRoot(kind) ? kind : "ext4";
 }

@@ -1,7 +1,7 @@
 import { EmberError } from "../../errors/ember-error.ts";
 import { type GuestArchitecture, hostArchitecture } from "../../guest/binary/architecture.ts";
 import { formatSize } from "../../host/sizes.ts";
-import type { OtherRoot } from "../../types.ts";
+import { isOtherRoot, type OtherRoot } from "../../types/root.ts";
 import type { BlockReader } from "../disk/block-reader.ts";
 import { cached } from "../disk/cached-disk.ts";
 import { type Partition, partOf } from "../partitions/partition.ts";
@@ -89,7 +89,7 @@ function largestUnseen(candidates: readonly Candidate[]): Candidate | undefined 
 
 function otherRootOf(signature: Signature | undefined): OtherRoot | undefined {
   const kind = signature?.kind;
-  return kind === "xfs" || kind === "btrfs" ? kind : undefined;
+  return isOtherRoot(kind) ? kind : undefined;
 }
 
 const others = 2;

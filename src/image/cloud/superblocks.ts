@@ -3,7 +3,7 @@ import type { OtherRoot } from "../../types.ts";
 import type { BlockReader } from "../disk/block-reader.ts";
 import { shown } from "../reference.ts";
 import { btrfsFacts } from "./btrfs.ts";
-import { startOf } from "./file-systems.ts";
+import { asTarball, startOf } from "./file-systems.ts";
 import { xfsFacts } from "./xfs.ts";
 
 /** What a superblock says of a file system that is not looked into. */
@@ -39,6 +39,6 @@ export async function checkWhole(disk: BlockReader, fileSystem: OtherRoot, where
   }
   if (elsewhere === undefined) return;
   throw new EmberError("unsupported", `guests cannot boot from ${subject}: ${elsewhere}`, {
-    hint: "copy its root file system out and import that: virt-tar-out -a IMAGE / root.tar, then ember image import root.tar",
+    hint: asTarball,
   });
 }

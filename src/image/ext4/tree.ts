@@ -74,6 +74,7 @@ export interface Name {
 
 const noXattrs: ReadonlyMap<ByteString, Buffer> = new Map();
 
+/** Of extents in the order of the file. */
 export function fileContent(sizeBytes: number, extents: readonly Extent[]): FileContent {
   const [first = { logical: 0, physical: 0, length: 0 }] = extents;
   const { physical: start, length: blocks } = first;

@@ -31,7 +31,10 @@ export interface OpenedLayer {
   readonly close: () => Promise<void>;
 }
 
-/** The content begins to be decompressed at once. Each piece of it is valid until the next one is asked for. `onBytes` is told of every piece of the decompressed archive, and may throw. */
+/**
+ * The content begins to be decompressed at once. Each piece of it is valid until the next one is asked for. `onBytes` is told of
+ * every piece that is read, and may throw.
+ */
 export async function openLayer(
   source: LayerSource,
   options: { readonly signal: AbortSignal | undefined; readonly onBytes: (count: number) => void },
