@@ -57,9 +57,15 @@ test("frames go to a network that was started anew in place of the first", async
   await new Promise((resolve) => first.on("exit", resolve));
   const before = replies();
   rmSync(path, { force: true });
-  const second = spawn(program, [path], { stdio: "ignore" });
+  const second = spawn(program, [path], { stdio: ["ignore", "pipe", "inherit"] });
+  let told = "";
+  second.stdout.on("data", (chunk: Buffer) => {
+    told += chunk.toString();
+  });
   try {
     await machine.until(() => replies() > before);
+    // Before the guest says anything: a silent one is heard of as well.
+    expect(told).toStartWith("greeted\nasked");
   } finally {
     second.kill();
   }

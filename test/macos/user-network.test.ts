@@ -20,10 +20,8 @@ beforeAll(async () => {
     ...create("web"),
     "-p",
     `${port}:80`,
-    "--",
-    "sh",
-    "-c",
-    "while true; do echo hello | nc -l -p 80; done",
+    // Each connection in a process of its own: one whose client is lost with the network's process never ends.
+    ...["--", "nc", "-ll", "-p", "80", "-e", "echo", "hello"],
   ]);
   await ember.ok(create("db"));
 }, 600_000);

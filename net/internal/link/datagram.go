@@ -76,7 +76,8 @@ func (d *Datagram) Run(ctx context.Context, queue *Queue, receive func(*buffer.V
 	<-written
 }
 
-// adopt makes the last sender the one who gets frames: a machine that was started anew has another address.
+// adopt makes the last sender the one who gets frames: a machine that was started anew has another address. One that has
+// nothing to send yet greets with what is too short for a frame.
 func (d *Datagram) adopt(from *net.UnixAddr) {
 	if from == nil || from.Name == "" {
 		return

@@ -120,6 +120,17 @@ describe("revival", () => {
     expect(installation.requests().filter(({ op }) => op === "attach")).toHaveLength(4);
   });
 
+  test("is done when the machines are at their cables again", async () => {
+    await using installation = new FakeInstallation();
+    await installation.network.attach(vm());
+    installation.kill();
+    installation.misbehave("slow links");
+    expect(await installation.network.revive?.([vm()])).toBe(true);
+    const status = await installation.network.status?.();
+    expect(status?.vms.map(({ linked }) => linked)).toEqual([true]);
+    expect(installation.requests().filter(({ op }) => op === "status").length).toBeGreaterThan(3);
+  });
+
   test("by several commands at once is one", async () => {
     await using installation = new FakeInstallation();
     const { network } = installation;

@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import { EmberError } from "../../errors/ember-error.ts";
 import type { VmNetwork } from "../network.ts";
 import type { UserContext } from "./context.ts";
@@ -16,7 +17,23 @@ export async function revive(context: UserContext, vms: readonly VmNetwork[]): P
   const lost = vms.filter((vm) => missing.includes(vm.vmId));
   if (lost.length > 0) await configured(context, network);
   for (const vm of lost) await attachAgain(context, network, vm);
+  await linked(network, lost);
   return lost.length > 0;
+}
+
+/** Hypervisors look for it a few times a second. */
+const linkTimeoutMs = 2000;
+const linkPollMs = 20;
+
+/** Until the machines of `vms` are at their cables again, and what is sent to them or by them arrives; not for ever. */
+async function linked({ control }: Connected, vms: readonly VmNetwork[]): Promise<void> {
+  const ids = new Set(vms.filter((vm) => vm.mode !== "none").map((vm) => vm.vmId));
+  const deadline = performance.now() + linkTimeoutMs;
+  while (performance.now() < deadline) {
+    const now = await control.ask({ op: "status" }, status);
+    if (now.vms.every((vm) => vm.linked || !ids.has(vm.id))) return;
+    await setTimeout(linkPollMs);
+  }
 }
 
 /** Those of the VMs that ember-net does not know: all, when it does not run or is of another version. */

@@ -1,5 +1,5 @@
 // frames is a network of one wire: `frames PATH` takes Ethernet frames as datagrams at a Unix socket, and answers each ARP
-// request by the address that it asked for. It prints "asked ADDRESS" for each.
+// request by the address that it asked for. It prints "asked ADDRESS" for each, and "greeted" for what is too short for a frame.
 package main
 
 import (
@@ -27,6 +27,9 @@ func main() {
 	for {
 		count, from, err := wire.ReadFromUnix(frame)
 		fail(err)
+		if count < header {
+			fmt.Println("greeted")
+		}
 		if count < header+message || !bytes.Equal(frame[12:22], request) {
 			continue
 		}

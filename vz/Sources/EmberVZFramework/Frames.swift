@@ -12,8 +12,16 @@ func frames(_ path: String) throws -> FileHandle {
   setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &bytes, socklen_t(MemoryLayout<Int32>.size))
   bytes = 4 << 20
   setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &bytes, socklen_t(MemoryLayout<Int32>.size))
+  announce(descriptor)
   follow(descriptor, path, from: first)
   return FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+}
+
+/// Tells the network where this machine is, which a silent guest never would: frames to it come from now on. It is too short for
+/// a frame; vfkit greets networks so.
+private func announce(_ descriptor: Int32) {
+  let greeting = Array("VFKT".utf8)
+  _ = send(descriptor, greeting, greeting.count, Int32(MSG_DONTWAIT))
 }
 
 /// What tells one binding of a socket's name from the next.
@@ -36,7 +44,10 @@ private func follow(_ descriptor: Int32, _ path: String, from first: Binding?) {
     while true {
       usleep(200_000)
       guard let now = bindingOf(path), now != known else { continue }
-      if UnixSocket.reconnect(descriptor, to: path) { known = now }
+      if UnixSocket.reconnect(descriptor, to: path) {
+        known = now
+        announce(descriptor)
+      }
     }
   }
   thread.name = "frames"

@@ -1,5 +1,5 @@
 // A program with ember-net's control protocol and nothing behind it but the published ports, which it takes. A file "fake" in
-// its working folder makes it misbehave: "silent", "nonsense", "protocol 2", "ends at attach", "does not start".
+// its working folder makes it misbehave: "silent", "nonsense", "protocol 2", "ends at attach", "does not start", "slow links": machines are at their cables when it was asked of them twice.
 import { createSocket } from "node:dgram";
 import { existsSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { createServer } from "node:net";
@@ -76,7 +76,10 @@ async function answer({ op, id = "", vm, ports = [] }: Message): Promise<object>
       vms.delete(id);
       return { ok: true };
     case "status":
-      return { ok: true, vms: [...vms.values()].map(({ id, name }) => ({ id, name, ...counters })) };
+      return {
+        ok: true,
+        vms: [...vms.values()].map(({ id, name }) => ({ id, name, ...counters, linked: linked() })),
+      };
     case "flows":
       return { ok: true, flows: [] };
     default:
@@ -85,8 +88,11 @@ async function answer({ op, id = "", vm, ports = [] }: Message): Promise<object>
 }
 
 const counters = {
-  ...{ linked: false, allowed: 0, refused: 0, spoofed: 0, connections: 0, receivedBytes: 0, sentBytes: 0 },
+  ...{ allowed: 0, refused: 0, spoofed: 0, connections: 0, receivedBytes: 0, sentBytes: 0 },
 };
+
+let asked = 0;
+const linked = (): boolean => mode !== "slow links" || ++asked > 2;
 
 function failed(code: string, message: string): object {
   return { error: { code, message } };

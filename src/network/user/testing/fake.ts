@@ -10,7 +10,13 @@ import { networkContext } from "../../testing/context.ts";
 import { createUserNetwork } from "../driver.ts";
 
 /** What the fake does besides what it should; see fake-net.ts. */
-export type Misbehaviour = "silent" | "nonsense" | "protocol 2" | "ends at attach" | "does not start";
+export type Misbehaviour =
+  | "silent"
+  | "nonsense"
+  | "protocol 2"
+  | "ends at attach"
+  | "does not start"
+  | "slow links";
 
 /** An installation whose ember-net is a fake one, so that the driver's side can be tested alone. Its end ends that, too. */
 export class FakeInstallation implements AsyncDisposable {
