@@ -123,8 +123,12 @@ async function writeLayer(opened: OpenedLayer, index: number, work: Work): Promi
   };
   try {
     let count = 0;
-    for (let entry = await reader.next(); entry !== undefined; entry = await reader.next()) {
-      await work.applier.apply(entry, reader, index);
+    for (;;) {
+      let entry = reader.next();
+      if (entry instanceof Promise) entry = await entry;
+      if (entry === undefined) break;
+      const waiting = work.applier.apply(entry, reader, index);
+      if (waiting !== undefined) await waiting;
       if (++count % entriesPerReport === 0) report();
     }
     await reader.drain();

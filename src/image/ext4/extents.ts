@@ -1,6 +1,6 @@
 import { crc32c } from "./crc32c.ts";
 import { blockBytes, bodyBytes } from "./format.ts";
-import type { Extent } from "./tree.ts";
+import type { Extent } from "./inode.ts";
 
 const rootEntries = 4;
 /** Entries of 12 bytes behind a header of 12; the last 4 bytes are the checksum. */

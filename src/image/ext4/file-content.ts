@@ -1,7 +1,7 @@
 import type { BodySink, SparseSegment } from "../tar/entry.ts";
 import type { Run } from "./allocator.ts";
 import { blockBytes, blocksFor } from "./format.ts";
-import { type Extent, type FileContent, fileContent } from "./tree.ts";
+import { type Extent, type FileContent, fileContent } from "./inode.ts";
 import type { Volume } from "./volume.ts";
 
 interface Piece extends Extent {
@@ -10,17 +10,22 @@ interface Piece extends Extent {
 
 /**
  * Gives a file its blocks and writes its content there as `read` hands it over, in ascending order. Holes get no
- * blocks; data does, also where it is zeros.
+ * blocks; data does, also where it is zeros. A promise comes back only when there is something to wait for.
  */
-export async function writeContent(
+export function writeContent(
   volume: Volume,
   file: { readonly sizeBytes: number; readonly sparse?: readonly SparseSegment[] | undefined },
-  read: (sink: BodySink) => Promise<void>,
-): Promise<FileContent> {
+  read: (sink: BodySink) => void | Promise<void>,
+): FileContent | Promise<FileContent> {
   const ranges =
     file.sparse === undefined ? [{ first: 0, end: blocksFor(file.sizeBytes) }] : rangesOf(file.sparse);
-  const total = ranges.reduce((sum, range) => sum + range.end - range.first, 0);
-  const pieces = layOut(ranges, volume.allocator.allocate(total));
+  let total = 0;
+  for (const { first, end } of ranges) total += end - first;
+  const runs = volume.allocator.allocate(total);
+  const [run] = runs;
+  if (file.sparse === undefined && run !== undefined && runs.length === 1)
+    return writeRun(volume, file.sizeBytes, run, read);
+  const pieces = layOut(ranges, runs);
   let index = 0;
   const write = (offset: number, chunk: Buffer): void | Promise<void> => {
     let piece = pieces[index];
@@ -34,8 +39,21 @@ export async function writeContent(
     const rest = () => write(offset + room, chunk.subarray(room));
     return first === undefined ? rest() : first.then(rest);
   };
-  await read(write);
-  return fileContent(file.sizeBytes, pieces);
+  const waiting = read(write);
+  const content = fileContent(file.sizeBytes, pieces);
+  return waiting === undefined ? content : waiting.then(() => content);
+}
+
+/** The same for what nearly every file is: one run of blocks, without holes. */
+function writeRun(
+  { disk }: Volume,
+  sizeBytes: number,
+  { start, length, fresh }: Run,
+  read: (sink: BodySink) => void | Promise<void>,
+): FileContent | Promise<FileContent> {
+  const waiting = read((offset, chunk) => disk.write(start * blockBytes + offset, chunk, fresh));
+  const content = { sizeBytes, start, blocks: length, extents: undefined };
+  return waiting === undefined ? content : waiting.then(() => content);
 }
 
 interface BlockRange {

@@ -1,4 +1,5 @@
 import { blockBytes, firstFreeInode, inodeFlags, journalInode, modeBits, resizeInode } from "./format.ts";
+import type { InodeId } from "./inode.ts";
 import { type InodeRecord, newRecord } from "./inode-record.ts";
 import { encodeJournalSuperblock } from "./journal.ts";
 import { type Content, type Geometry, givenGeometry, placeTables, smallestGeometry } from "./layout.ts";
@@ -6,7 +7,7 @@ import { InodeTableWriter, overheadBlocks, writeBitmaps, writeSuperblocks } from
 import { ensureLostFound, numberInodes } from "./numbering.ts";
 import { extentBody, type PlacedInodes, placeInode, recordFor, standsInTable } from "./placement.ts";
 import { buildResizeBlocks, encodeResizeBody, resizeInodeBytes } from "./resize-inode.ts";
-import type { FileTree, Inode } from "./tree.ts";
+import type { FileTree } from "./tree.ts";
 import { extentsOf, type SealedVolume } from "./volume.ts";
 
 export interface FinishOptions {
@@ -47,9 +48,10 @@ export async function finishVolume(
   await table.add(journal);
   const folderCounts = new Array<number>(geometry.groups).fill(0);
   const room = newRecord(); // one for all: the garbage of each inode's own would be most of the memory
-  for (const inode of inodes) {
+  for (const id of inodes) {
+    const inode = tree.inode(id);
     options.signal?.throwIfAborted();
-    const waiting = table.add(recordFor(inode, placed, room));
+    const waiting = table.add(recordFor(tree, inode, placed, room));
     if (waiting !== undefined) await waiting;
     if (inode.kind !== "folder") continue;
     const group = Math.floor((inode.number - 1) / geometry.inodesPerGroup);
@@ -81,11 +83,12 @@ export async function finishVolume(
 async function placeAll(
   volume: SealedVolume,
   tree: FileTree,
-  inodes: readonly Inode[],
+  inodes: readonly InodeId[],
   signal: AbortSignal | undefined,
 ): Promise<PlacedInodes> {
   const placed: PlacedInodes = new Map();
-  for (const inode of inodes) {
+  for (const id of inodes) {
+    const inode = tree.inode(id);
     if (standsInTable(inode)) continue;
     signal?.throwIfAborted();
     const waiting = placeInode(volume, tree, inode, placed);

@@ -1,9 +1,9 @@
 import { buildDirectory, type DirectoryContent, emptyDirectoryBlock } from "./directory.ts";
-import type { DirectoryEntry } from "./directory-entry.ts";
 import { lostFoundInode, rootInode } from "./format.ts";
+import type { Extent, FolderInode } from "./inode.ts";
 import { inodeSeed } from "./inode-record.ts";
 import { giveBlockBack } from "./spare-blocks.ts";
-import type { Extent, FolderInode } from "./tree.ts";
+import type { FileTree } from "./tree.ts";
 import { extentsOf, type SealedVolume, writeBlocks } from "./volume.ts";
 
 /** e2fsck can save what it finds without having to allocate blocks first. */
@@ -19,9 +19,10 @@ export interface PlacedFolder {
 /** Writes a folder's names where there is room. `waiting` is there only when there is something to wait for. */
 export function writeFolder(
   volume: SealedVolume,
+  tree: FileTree,
   folder: FolderInode,
 ): { readonly folder: PlacedFolder; readonly waiting: Promise<void> | undefined } {
-  const { blocks, indexed } = folderContent(volume, folder);
+  const { blocks, indexed } = folderContent(volume, tree, folder);
   const runs = volume.allocator.allocate(blocks.length);
   const written = writeBlocks(volume, runs, blocks);
   const giveBack = (): void => blocks.forEach(giveBlockBack);
@@ -29,13 +30,13 @@ export function writeFolder(
   return { folder: { extents: extentsOf(runs), indexed }, waiting: written?.then(giveBack) };
 }
 
-function folderContent(volume: SealedVolume, folder: FolderInode): DirectoryContent {
-  const entries: DirectoryEntry[] = [];
-  for (const [name, { inode }] of folder.children)
-    entries.push({ name, inode: inode.number, type: inode.kind });
+function folderContent(volume: SealedVolume, tree: FileTree, folder: FolderInode): DirectoryContent {
   const seed = inodeSeed(volume.seed, folder.number);
   const parent = folder.parent?.number ?? rootInode;
-  const content = buildDirectory(folder.number, parent, entries, { seed, hashSeed: volume.hashSeed });
+  const content = buildDirectory(folder.number, parent, tree.entriesOf(folder), {
+    seed,
+    hashSeed: volume.hashSeed,
+  });
   if (folder.number !== lostFoundInode || content.indexed) return content;
   const room = Array.from({ length: lostFoundBlocks - 1 }, () => emptyDirectoryBlock(seed));
   return { blocks: [...content.blocks, ...room], indexed: false };

@@ -1,10 +1,11 @@
 import { toBytes } from "../tar/bytes.ts";
 import { areInline, buildExtentTree, inlineExtents } from "./extents.ts";
 import { blockBytes, fastSymlinkBytes, inodeFlags, maxLinks, modeBits } from "./format.ts";
+import { type Extent, extentsOfFile, type Inode, type InodeId, type SymlinkInode } from "./inode.ts";
 import { encodeDevice, type InodeRecord, inodeSeed, newRecord, type RecordRoom } from "./inode-record.ts";
 import { pathOf } from "./numbering.ts";
 import { type PlacedFolder, writeFolder } from "./placed-folder.ts";
-import { type Extent, extentsOfFile, type FileTree, type Inode, type SymlinkInode } from "./tree.ts";
+import type { FileTree } from "./tree.ts";
 import { placeBlock, placeBlocks, type SealedVolume } from "./volume.ts";
 import { packXattrs, sealXattrBlock, storedXattrs } from "./xattrs.ts";
 
@@ -12,7 +13,7 @@ import { packXattrs, sealXattrBlock, storedXattrs } from "./xattrs.ts";
  * What is known of inodes once all of them that stands outside of the table is written. Of a plain folder, of which an image has
  * ten thousands, that is little: the rest of its record is made when it is needed.
  */
-export type PlacedInodes = Map<Inode, InodeRecord | PlacedFolder>;
+export type PlacedInodes = Map<InodeId, InodeRecord | PlacedFolder>;
 
 /** Whether all of an inode stands in the inode table: then there is nothing to place. */
 export function standsInTable(inode: Inode): boolean {
@@ -43,11 +44,11 @@ export function placeInode(
   placed: PlacedInodes,
 ): Promise<void> | undefined {
   if (inode.kind !== "folder") return placeRest(volume, tree, inode, { extents: [], indexed: false }, placed);
-  const { folder, waiting } = writeFolder(volume, inode);
+  const { folder, waiting } = writeFolder(volume, tree, inode);
   if (waiting !== undefined) return waiting.then(() => placeRest(volume, tree, inode, folder, placed));
   if (inode.attributes.xattrs.size > 0 || !areInline(folder.extents))
     return placeRest(volume, tree, inode, folder, placed);
-  placed.set(inode, folder);
+  placed.set(inode.id, folder);
   return undefined;
 }
 
@@ -61,14 +62,14 @@ async function placeRest(
 ): Promise<void> {
   const extents = await extentsFor(volume, inode, folder);
   const record = newRecord();
-  fillRecord(record, inode, extents, folder.indexed);
+  fillRecord(record, inode, extents, folder.indexed, linkCount(tree, inode));
   if (!areInline(extents)) {
     const { bytes, blocks } = await extentBody(volume, inode.number, extents);
     record.body = bytes;
     record.blocks = blocks;
   }
   await placeXattrs(volume, tree, inode, record);
-  placed.set(inode, record);
+  placed.set(inode.id, record);
 }
 
 async function extentsFor(
@@ -84,22 +85,28 @@ async function extentsFor(
 }
 
 /** What stands in the table of an inode that was placed, or needs no placing; perhaps in `room`. */
-export function recordFor(inode: Inode, placed: PlacedInodes, room: RecordRoom): InodeRecord {
-  const found = placed.get(inode);
+export function recordFor(tree: FileTree, inode: Inode, placed: PlacedInodes, room: RecordRoom): InodeRecord {
+  const found = placed.get(inode.id);
   if (found !== undefined && !("extents" in found)) return found;
   const extents = inode.kind === "file" ? extentsOfFile(inode) : (found?.extents ?? []);
-  fillRecord(room, inode, extents, found?.indexed ?? false);
+  fillRecord(room, inode, extents, found?.indexed ?? false, linkCount(tree, inode));
   return room;
 }
 
 /** All of a record but extended attributes, and extents that have no room in it. */
-function fillRecord(record: RecordRoom, inode: Inode, extents: readonly Extent[], indexed: boolean): void {
+function fillRecord(
+  record: RecordRoom,
+  inode: Inode,
+  extents: readonly Extent[],
+  indexed: boolean,
+  links: number,
+): void {
   const { attributes } = inode;
   record.number = inode.number;
   record.mode = modeBits[inode.kind] | attributes.permissions;
   record.uid = attributes.uid;
   record.gid = attributes.gid;
-  record.links = linkCount(inode);
+  record.links = links;
   record.modified = attributes.modified;
   record.blocks = blocksOf(extents);
   record.sizeBytes = sizeOf(inode, record.blocks);
@@ -161,9 +168,9 @@ async function placeXattrs(
 }
 
 /** A folder's own two names and its subfolders' ".."; 1 stands for more than can be counted. */
-function linkCount(inode: Inode): number {
+function linkCount(tree: FileTree, inode: Inode): number {
   if (inode.kind !== "folder") return inode.links;
   let links = 2;
-  for (const child of inode.children.values()) if (child.inode.kind === "folder") links++;
+  for (const child of tree.inodesIn(inode)) if (tree.isFolder(child)) links++;
   return links > maxLinks ? 1 : links;
 }

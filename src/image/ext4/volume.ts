@@ -2,7 +2,7 @@ import type { BlockAllocator, Run } from "./allocator.ts";
 import type { HashSeed } from "./directory-hash.ts";
 import type { DiskFile } from "./disk-file.ts";
 import { blockBytes } from "./format.ts";
-import type { Extent } from "./tree.ts";
+import type { Extent } from "./inode.ts";
 
 /** A file system that is being written: the disk, and where on it blocks go. */
 export interface Volume {

@@ -5,8 +5,9 @@ import { hashSeedOf } from "./directory-hash.ts";
 import { DiskFile } from "./disk-file.ts";
 import { writeContent } from "./file-content.ts";
 import { type FinishedDisk, type FinishOptions, finishVolume } from "./finish.ts";
+import { type FileContent, plainAttributes } from "./inode.ts";
 import { descriptorAreaFor } from "./layout.ts";
-import { type FileContent, FileTree, plainAttributes } from "./tree.ts";
+import { FileTree } from "./tree.ts";
 import { parseUuid } from "./uuid.ts";
 import type { Volume } from "./volume.ts";
 
@@ -69,12 +70,12 @@ export class Ext4Writer {
     });
   }
 
-  /** Writes a file's content, handed over in ascending order by `read`. The result is for a file inode of `tree`. */
-  async writeContent(
+  /** Writes a file's content, handed over in ascending order by `read`; the result is for a file of `tree`. A promise only when there is something to wait for. */
+  writeContent(
     file: { readonly sizeBytes: number; readonly sparse?: readonly SparseSegment[] | undefined },
-    read: (sink: BodySink) => Promise<void>,
-  ): Promise<FileContent> {
-    return await writeContent(this.#volume, file, read);
+    read: (sink: BodySink) => void | Promise<void>,
+  ): FileContent | Promise<FileContent> {
+    return writeContent(this.#volume, file, read);
   }
 
   /**

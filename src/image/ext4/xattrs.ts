@@ -3,7 +3,7 @@ import { invalidArchive } from "../tar/invalid.ts";
 import { convertAcl } from "./acl.ts";
 import { crc32c } from "./crc32c.ts";
 import { blockBytes } from "./format.ts";
-import type { Attributes, Inode } from "./tree.ts";
+import type { Attributes, Inode } from "./inode.ts";
 
 const magic = 0xea020000;
 /** What an inode of 256 bytes has left for attributes behind its own fields, the magic number included. */

@@ -1,5 +1,5 @@
 import { maxFileBytes, maxLinks } from "../ext4/format.ts";
-import type { Attributes, FolderInode, Inode, SpecialInode } from "../ext4/tree.ts";
+import type { Attributes, FileContent, FolderInode, Inode, NewInode } from "../ext4/inode.ts";
 import type { Ext4Writer } from "../ext4/writer.ts";
 import { checkXattrs } from "../ext4/xattrs.ts";
 import { type ByteString, shown } from "../tar/bytes.ts";
@@ -34,20 +34,19 @@ export class LayerApplier {
     this.#finder = new FolderFinder(writer.tree, seconds);
   }
 
-  /** Applies the entry that the reader has just returned. `layer` grows from layer to layer. */
-  async apply(entry: TarEntry, reader: TarReader, layer: number): Promise<void> {
+  /**
+   * Applies the entry that the reader has just returned. `layer` grows from layer to layer. A promise comes back only when there
+   * is something to wait for.
+   */
+  apply(entry: TarEntry, reader: TarReader, layer: number): void | Promise<void> {
     this.#budget.addEntry(treeBytesOf(entry), this.#writer.tree.names);
     const parts = splitPath(entry.path);
     const name = parts.at(-1);
     if (name === undefined) {
-      this.#describeRoot(entry, layer);
-      return;
+      return this.#describeRoot(entry, layer);
     }
     const marker = markerOf(parts);
-    if (marker.kind === "none") {
-      await this.#put(entry, reader, parts, name, layer);
-      return;
-    }
+    if (marker.kind === "none") return this.#put(entry, reader, parts, name, layer);
     const folder = marker.kind === "ignored" ? undefined : this.#finder.find(parts.slice(0, -1));
     if (folder === undefined) return; // nothing is there that could be hidden
     if (marker.kind === "whiteout") hideName(this.#writer.tree, folder, marker.name, layer, this.#seconds);
@@ -61,13 +60,13 @@ export class LayerApplier {
     root.listedIn = layer;
   }
 
-  async #put(
+  #put(
     entry: TarEntry,
     reader: TarReader,
     parts: readonly ByteString[],
     name: ByteString,
     layer: number,
-  ): Promise<void> {
+  ): void | Promise<void> {
     const { tree } = this.#writer;
     const folder = this.#finder.make(parts.slice(0, -1), layer);
     switch (entry.kind) {
@@ -76,19 +75,15 @@ export class LayerApplier {
         break;
       case "file": {
         const attributes = this.#attributesOf(entry, "file");
-        const content = await this.#writeContent(entry, reader);
-        tree.add(folder, name, { kind: "file", attributes, links: 0, number: 0, ...content }, layer);
-        break;
+        const add = (content: FileContent): void =>
+          tree.add(folder, name, { kind: "file", attributes, ...content }, layer);
+        const content = this.#writeContent(entry, reader);
+        return content instanceof Promise ? content.then(add) : add(content);
       }
       case "symlink": {
         checkSymlinkTarget(entry.path, entry.linkTarget);
         const attributes = this.#attributesOf(entry, "symlink");
-        tree.add(
-          folder,
-          name,
-          { kind: "symlink", attributes, links: 0, number: 0, target: entry.linkTarget },
-          layer,
-        );
+        tree.add(folder, name, { kind: "symlink", attributes, target: entry.linkTarget }, layer);
         break;
       }
       case "hard-link":
@@ -103,12 +98,12 @@ export class LayerApplier {
   #putFolder(entry: TarEntry, folder: FolderInode, name: ByteString, layer: number): void {
     const { tree } = this.#writer;
     const attributes = this.#attributesOf(entry, "folder");
-    const there = folder.children.get(name);
+    const there = tree.find(folder, name);
     if (there?.inode.kind === "folder") {
       there.inode.attributes = attributes;
       there.inode.listedIn = layer;
       tree.touch(there.inode, layer);
-      there.layer = layer;
+      tree.setLayer(there, layer);
     } else tree.addFolder(folder, name, attributes, layer).listedIn = layer;
   }
 
@@ -120,29 +115,29 @@ export class LayerApplier {
       throw invalidArchive(`${link} leads to ${shown(entry.linkTarget)}, which is not there`);
     const { inode } = target;
     if (inode.kind === "folder") throw invalidArchive(`${link} leads to a folder`);
-    const there = folder.children.get(name);
-    if (there?.inode !== inode && inode.links >= maxLinks) {
+    const { tree } = this.#writer;
+    if (tree.find(folder, name)?.inode.id !== inode.id && inode.links >= maxLinks) {
       throw invalidArchive(`${link} is one more than the ${maxLinks} names that ext4 lets a file have`);
     }
-    this.#writer.tree.add(folder, name, inode, layer);
+    tree.link(folder, name, inode.id, layer);
   }
 
   #attributesOf(entry: TarEntry, kind: Inode["kind"]): Attributes {
     return this.#shared.share(attributesOf(entry, kind));
   }
 
-  #specialInode(entry: TarEntry, kind: "character-device" | "block-device" | "fifo"): SpecialInode {
+  #specialInode(entry: TarEntry, kind: "character-device" | "block-device" | "fifo"): NewInode {
     const { deviceMajor: major, deviceMinor: minor } = entry;
     if (major >= 2 ** 12 || minor >= 2 ** 20) {
       throw invalidArchive(`${shown(entry.path)} has the impossible device number ${major}:${minor}`);
     }
-    return { kind, attributes: this.#attributesOf(entry, kind), links: 0, number: 0, major, minor };
+    return { kind, attributes: this.#attributesOf(entry, kind), major, minor };
   }
 
-  async #writeContent(entry: TarEntry, reader: TarReader): ReturnType<Ext4Writer["writeContent"]> {
+  #writeContent(entry: TarEntry, reader: TarReader): ReturnType<Ext4Writer["writeContent"]> {
     if (entry.sizeBytes > maxFileBytes)
       throw invalidArchive(`${shown(entry.path)} is larger than a file can be`);
-    return await this.#writer.writeContent(entry, (sink) => reader.readBody(sink));
+    return this.#writer.writeContent(entry, (sink) => reader.readBody(sink));
   }
 }
 

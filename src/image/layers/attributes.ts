@@ -1,4 +1,4 @@
-import type { Attributes } from "../ext4/tree.ts";
+import type { Attributes } from "../ext4/inode.ts";
 
 /** As many as are remembered: files of one package have few among them. */
 const mostShared = 4096;

@@ -1,5 +1,6 @@
 import { maxNameBytes, maxSymlinkBytes } from "../ext4/format.ts";
-import { type FileTree, type FolderInode, type Name, plainAttributes } from "../ext4/tree.ts";
+import { type FolderInode, plainAttributes } from "../ext4/inode.ts";
+import type { FileTree, Name } from "../ext4/tree.ts";
 import { type ByteString, shown } from "../tar/bytes.ts";
 import { invalidArchive } from "../tar/invalid.ts";
 
@@ -74,7 +75,8 @@ export class FolderFinder {
   /** What has that path, symlinks followed on the way but not at its end. */
   findName(parts: readonly ByteString[]): Name | undefined {
     const name = parts.at(-1);
-    return name === undefined ? undefined : this.find(parts.slice(0, -1))?.children.get(name);
+    const folder = this.find(parts.slice(0, -1));
+    return name === undefined || folder === undefined ? undefined : this.#tree.find(folder, name);
   }
 
   /** Archives list the files of few folders one after the other. */
@@ -97,7 +99,7 @@ export class FolderFinder {
         folder = folder.parent ?? this.#tree.root;
         continue;
       }
-      const inode = folder.children.get(part)?.inode;
+      const inode = this.#tree.find(folder, part)?.inode;
       if (inode === undefined) {
         if (makeInLayer === undefined) return undefined;
         if (part.length > maxNameBytes)

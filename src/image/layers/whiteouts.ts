@@ -1,4 +1,5 @@
-import { type FileTree, type FolderInode, type Name, plainAttributes } from "../ext4/tree.ts";
+import { type FolderInode, plainAttributes } from "../ext4/inode.ts";
+import type { FileTree, Name } from "../ext4/tree.ts";
 import { type ByteString, shown } from "../tar/bytes.ts";
 import { invalidArchive } from "../tar/invalid.ts";
 
@@ -42,7 +43,7 @@ export function hideName(
   layer: number,
   seconds: number,
 ): void {
-  const hidden = folder.children.get(name);
+  const hidden = tree.find(folder, name);
   if (hidden === undefined) return;
   if (isLower(hidden, layer)) tree.remove(folder, name);
   else if (hidden.inode.kind === "folder") {
@@ -57,8 +58,8 @@ export function hideContent(tree: FileTree, folder: FolderInode, layer: number, 
   for (let at = open.pop(); at !== undefined; at = open.pop()) {
     if (at.clearedIn === layer) continue; // nothing lower can have come since
     at.clearedIn = layer;
-    for (const [name, child] of at.children) {
-      if (isLower(child, layer)) tree.remove(at, name);
+    for (const child of tree.namesIn(at)) {
+      if (isLower(child, layer)) tree.remove(at, tree.nameOf(child));
       else if (child.inode.kind === "folder") {
         forgetLowerAttributes(child.inode, layer, seconds);
         open.push(child.inode);

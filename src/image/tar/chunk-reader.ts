@@ -30,6 +30,19 @@ export class ChunkReader {
     return view;
   }
 
+  /** The `length` bytes that come after the next `skipped`, if they are here already; takes nothing. */
+  peekNow(skipped: number, length: number): Buffer | undefined {
+    const start = this.#at + skipped;
+    return start + length > this.#chunk.length ? undefined : this.#chunk.subarray(start, start + length);
+  }
+
+  /** Passes over `length` bytes if they are here already; false, and passes over none, when they are not. */
+  skipNow(length: number): boolean {
+    if (this.#at + length > this.#chunk.length) return false;
+    this.#at += length;
+    return true;
+  }
+
   /** Exactly `length` bytes; undefined when the stream has ended before them. Throws `image-invalid` if amid them. */
   async take(length: number): Promise<Buffer | undefined> {
     const now = this.takeNow(length);

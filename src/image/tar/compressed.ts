@@ -17,7 +17,7 @@ export interface OpenedStream {
 /** Large pieces keep the cost per piece, which goes from thread to thread, small beside the cost per byte. */
 const outputChunkBytes = 512 * 1024;
 /** How much is decompressed before somebody takes it: so that both go on at once. */
-const aheadBytes = 512 * 1024;
+const aheadBytes = 4 * 1024 * 1024;
 
 /** What decompressing one layer with a host tool may take at the most: a guard against hanging. */
 const toolTimeoutMs = 6 * 3600 * 1000;

@@ -1,4 +1,4 @@
-import { type ByteString, fromBytes, shown } from "./bytes.ts";
+import { type ByteString, shown } from "./bytes.ts";
 import { invalidArchive } from "./invalid.ts";
 import { parseNumber } from "./numbers.ts";
 
@@ -66,13 +66,17 @@ export function parseHeader(block: Buffer, position: number): Header {
 
 /** The sum of all bytes, those of the field itself taken as spaces; some old writers summed signed bytes. */
 function checkSum(block: Buffer, position: number): void {
-  let sum = 256;
-  let high = 0;
-  for (let at = 0; at < blockBytes; at++) {
-    const byte = block[at] ?? 0;
-    sum += byte;
-    high += byte >> 7;
+  block.copy(bytesOfBlock);
+  let pairs = 0;
+  let highs = 0;
+  // Four bytes at a time, the sums of each second one in half a word: this is most of the work for a small file.
+  for (let index = 0; index < blockBytes / 4; index++) {
+    const word = wordsOfBlock[index] ?? 0;
+    pairs = (pairs + (word & 0x00ff00ff) + ((word >>> 8) & 0x00ff00ff)) | 0;
+    highs += (word >>> 7) & 0x01010101;
   }
+  let sum = 256 + (pairs >>> 16) + (pairs & 0xffff);
+  let high = (highs & 0xff) + ((highs >>> 8) & 0xff) + ((highs >>> 16) & 0xff) + (highs >>> 24);
   for (let at = 148; at < 156; at++) {
     const byte = block[at] ?? 0;
     sum -= byte;
@@ -83,6 +87,10 @@ function checkSum(block: Buffer, position: number): void {
     throw invalidArchive(`there is no valid tar header at byte ${position}`);
   }
 }
+
+/** Of the header at hand, here once, where its words can be read whatever the place in memory that it came to. */
+const wordsOfBlock = new Uint32Array(blockBytes / 4);
+const bytesOfBlock = new Uint8Array(wordsOfBlock.buffer);
 
 /** Where the fields after the 257th byte lie differs: GNU has no prefix, and star a shorter one. */
 function dialectOf(block: Buffer): "ustar" | "star" | "gnu" | "v7" {
@@ -96,5 +104,5 @@ function dialectOf(block: Buffer): "ustar" | "star" | "gnu" | "v7" {
 function text(block: Buffer, start: number, length: number): ByteString {
   let end = start;
   while (end < start + length && block[end] !== 0) end++;
-  return end === start ? "" : fromBytes(block.subarray(start, end));
+  return end === start ? "" : block.toString("latin1", start, end);
 }

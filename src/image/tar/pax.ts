@@ -42,8 +42,12 @@ export interface PaxFacts {
 const schilyXattr = "SCHILY.xattr.";
 const libarchiveXattr = "LIBARCHIVE.xattr.";
 
+/** Of nearly all entries; as it is. */
+const noFacts: PaxFacts = { xattrs: new Map(), sparse: [] };
+
 /** Puts global records, then an entry's own, into one set of facts. An empty value takes a record back. */
 export function readPaxFacts(globals: PaxRecords, own: PaxRecords): PaxFacts {
+  if (globals.length === 0 && own.length === 0) return noFacts;
   const facts: PaxFacts = { xattrs: new Map(), sparse: [] };
   for (const [key, value] of globals) {
     // The rest is about one file alone: said of all of them, it is a mistake or a trick.

@@ -9,6 +9,9 @@ import { readOldSparse, readPaxSparse, type SparseFile } from "./sparse.ts";
 /** Long names and extended headers are held in memory; Linux has no use for larger ones. */
 const maxSpecialBytes = 1 << 20;
 
+/** Files, hard links, symlinks and folders: what nearly all entries are. */
+const plainTypes: ReadonlySet<number> = new Set([0x30, 0x31, 0x32, 0x35]);
+
 const kinds: Readonly<Record<string, TarEntryKind>> = {
   "0": "file",
   "\0": "file",
@@ -29,6 +32,19 @@ interface Preface {
   readonly linkTarget: ByteString | undefined;
 }
 
+const noPreface: Preface = { pax: [], path: undefined, linkTarget: undefined };
+
+/** What is known of an entry when its headers are read. */
+interface AboutEntry {
+  readonly header: Header;
+  readonly preface: Preface;
+  readonly facts: PaxFacts;
+  readonly path: ByteString;
+  readonly kind: TarEntryKind;
+  /** Bytes that the archive has of it. */
+  readonly storedBytes: number;
+}
+
 /**
  * Reads a tar archive as a stream: ustar, GNU and PAX with their long names, large numbers, sparse files and extended
  * attributes. `next` passes over whatever was not read of the entry before. Every method throws `image-invalid` on an
@@ -46,8 +62,24 @@ export class TarReader {
     this.#source = new ChunkReader(source);
   }
 
-  /** The next entry, undefined after the last. */
-  async next(): Promise<TarEntry | undefined> {
+  /** The next entry, undefined after the last. A promise comes back only when there may be something to wait for. */
+  next(): TarEntry | undefined | Promise<TarEntry | undefined> {
+    return this.#plainNow() ?? this.#next();
+  }
+
+  /** The next entry, if its header is here and no other one belongs to it; else undefined, and nothing is taken. */
+  #plainNow(): TarEntry | Promise<TarEntry> | undefined {
+    if (this.#ended) return undefined;
+    const left = this.#bodyLeft + this.#padding;
+    const block = this.#source.peekNow(left, blockBytes);
+    if (block === undefined || !plainTypes.has(block[156] ?? 0)) return undefined;
+    this.#source.skipNow(left);
+    const header = parseHeader(block, this.#source.position);
+    this.#source.skipNow(blockBytes);
+    return this.#begin(header, noPreface);
+  }
+
+  async #next(): Promise<TarEntry | undefined> {
     await this.#passBody();
     let path: ByteString | undefined;
     let linkTarget: ByteString | undefined;
@@ -82,15 +114,26 @@ export class TarReader {
           await this.#special(header);
           break;
         default:
-          this.#entry = await this.#begin(header, { pax, path, linkTarget });
-          return this.#entry;
+          return await this.#begin(header, { pax, path, linkTarget });
       }
     }
     return undefined;
   }
 
-  /** Hands the content of the entry that `next` returned last to `sink`, holes left out. */
-  async readBody(sink: BodySink): Promise<void> {
+  /**
+   * Hands the content of the entry that `next` returned last to `sink`, holes left out. A promise comes back only when there is
+   * something to wait for.
+   */
+  readBody(sink: BodySink): void | Promise<void> {
+    const length = this.#bodyLeft;
+    if (this.#entry?.sparse !== undefined || length === 0) return this.#readSlowly(sink);
+    const whole = this.#source.takeNow(length);
+    if (whole === undefined) return this.#readSlowly(sink);
+    this.#bodyLeft = 0;
+    return sink(0, whole);
+  }
+
+  async #readSlowly(sink: BodySink): Promise<void> {
     const entry = this.#entry;
     const whole = [{ offset: 0, length: this.#bodyLeft }];
     for (const segment of entry?.sparse ?? whole) {
@@ -117,19 +160,25 @@ export class TarReader {
     await this.#source.close();
   }
 
-  async #begin(header: Header, preface: Preface): Promise<TarEntry> {
+  #begin(header: Header, preface: Preface): TarEntry | Promise<TarEntry> {
     const facts = readPaxFacts(this.#globals, preface.pax);
     const path = facts.path ?? preface.path ?? header.path;
     const kind = kindOf(header, path);
-    const hasBody = kind === "file";
-    const storedBytes = hasBody ? (facts.sizeBytes ?? header.storedBytes) : 0;
+    const storedBytes = kind === "file" ? (facts.sizeBytes ?? header.storedBytes) : 0;
     this.#padding = (blockBytes - (storedBytes % blockBytes)) % blockBytes;
-    const sparse = hasBody ? await this.#sparse(header, facts, path, storedBytes) : undefined;
+    const about = { header, preface, facts, path, kind, storedBytes };
+    if (kind !== "file" || (header.type !== "S" && facts.sparse.length === 0))
+      return this.#describe(about, undefined);
+    return this.#sparse(about).then((sparse) => this.#describe(about, sparse));
+  }
+
+  #describe(about: AboutEntry, sparse: SparseFile | undefined): TarEntry {
+    const { header, preface, facts, path, kind, storedBytes } = about;
     this.#bodyLeft = storedBytes - (sparse?.mapBytes ?? 0);
     const finalPath = sparse?.path ?? path;
     if (finalPath === "")
       throw invalidArchive(`an entry without a name ends at byte ${this.#source.position}`);
-    return {
+    this.#entry = {
       path: finalPath,
       kind,
       permissions: header.mode & 0o7777,
@@ -146,14 +195,10 @@ export class TarReader {
       deviceMinor: header.deviceMinor,
       xattrs: facts.xattrs,
     };
+    return this.#entry;
   }
 
-  async #sparse(
-    header: Header,
-    facts: PaxFacts,
-    path: ByteString,
-    storedBytes: number,
-  ): Promise<SparseFile | undefined> {
+  async #sparse({ header, facts, path, storedBytes }: AboutEntry): Promise<SparseFile | undefined> {
     if (header.type === "S") return await readOldSparse({ ...header, path, storedBytes }, this.#source);
     return await readPaxSparse(facts, path, storedBytes, this.#source);
   }
@@ -174,7 +219,7 @@ export class TarReader {
   async #passBody(): Promise<void> {
     const left = this.#bodyLeft + this.#padding;
     if (left === 0) return;
-    if (this.#source.takeNow(left) === undefined && !(await this.#source.skip(left))) throw this.#truncated();
+    if (!this.#source.skipNow(left) && !(await this.#source.skip(left))) throw this.#truncated();
     this.#bodyLeft = 0;
     this.#padding = 0;
   }

@@ -1,4 +1,4 @@
-import type { Extent } from "../tree.ts";
+import type { Extent } from "../inode.ts";
 import type { Ext4Disk } from "./disk.ts";
 import { type Ext4Inode, flags, hasFlag } from "./inode.ts";
 import { mappingOf } from "./mapping.ts";

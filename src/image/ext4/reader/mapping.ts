@@ -1,4 +1,4 @@
-import type { Extent } from "../tree.ts";
+import type { Extent } from "../inode.ts";
 import { readBlockMap } from "./block-map.ts";
 import type { Ext4Disk } from "./disk.ts";
 import { readExtentTree } from "./extent-tree.ts";

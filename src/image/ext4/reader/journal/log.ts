@@ -1,5 +1,5 @@
 import type { BlockReader } from "../../../disk/block-reader.ts";
-import type { Extent } from "../../tree.ts";
+import type { Extent } from "../../inode.ts";
 import { damaged } from "../superblock.ts";
 import type { JournalSuperblock } from "./format.ts";
 
