@@ -32,7 +32,7 @@ test.skipIf(skip)(
     const fact = (name: string): string[] =>
       readFileSync(`/proc/${child.pid}/${name}`, "utf8").split("\0").slice(0, -1);
     expect(fact("environ")).toContain("BUN_JSC_useFTLJIT=0");
-    expect(fact("environ")).toContain("BUN_JSC_forceRAMSize=268435456");
+    expect(fact("environ")).toContain("BUN_JSC_forceRAMSize=167772160");
     expect(fact("environ")).toContain(`EMBER_STATE_DIR=${ember.stateDir}`);
     expect(fact("cmdline").slice(1)).toEqual(args);
     child.kill("SIGINT");

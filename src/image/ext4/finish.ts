@@ -1,5 +1,4 @@
 import { blockBytes, firstFreeInode, inodeFlags, journalInode, modeBits, resizeInode } from "./format.ts";
-import type { InodeId } from "./inode.ts";
 import { type InodeRecord, newRecord } from "./inode-record.ts";
 import { encodeJournalSuperblock } from "./journal.ts";
 import { type Content, type Geometry, givenGeometry, placeTables, smallestGeometry } from "./layout.ts";
@@ -83,7 +82,7 @@ export async function finishVolume(
 async function placeAll(
   volume: SealedVolume,
   tree: FileTree,
-  inodes: readonly InodeId[],
+  inodes: Uint32Array,
   signal: AbortSignal | undefined,
 ): Promise<PlacedInodes> {
   const placed: PlacedInodes = new Map();

@@ -17,21 +17,20 @@ const kinds: readonly InodeKind[] = [
  * `a` and `b` are: a file's first block and how many it has; where a symlink's target is; a device's number. A
  * folder is an object: there are fewer, and layers ask about them all the time.
  */
-const field = { kind: 0, links: 1, number: 2, a: 3, b: 4, sizeLow: 5, sizeHigh: 6 } as const;
+const field = { kind: 0, links: 1, number: 2, a: 3, b: 4, sizeLow: 5, sizeHigh: 6, attributes: 7 } as const;
 
 /** All inodes of a tree. */
 export class InodeTable {
   readonly #records = new Records();
   readonly #targets = new Texts();
-  /** By inode. Equal ones are one object. */
-  readonly #attributes: (Attributes | undefined)[] = [];
+  /** Those of inodes that come one after the other are mostly the same. */
+  readonly #attributes: Attributes[] = [];
   readonly #folders = new Map<InodeId, FolderInode>();
   /** Of files that are not one run. */
   readonly #extents = new Map<InodeId, readonly Extent[]>();
 
   constructor() {
     this.#records.add(); // numbers are from 1 on
-    this.#attributes.push(undefined);
   }
 
   add(inode: NewInode): InodeId {
@@ -39,12 +38,7 @@ export class InodeTable {
       case "file":
         return this.#addFile(inode);
       case "symlink":
-        return this.#record(
-          inode.kind,
-          inode.attributes,
-          this.#targets.put(inode.target),
-          inode.target.length,
-        );
+        return this.#record(inode.kind, inode.attributes, this.#targets.put(inode.target), 0);
       default:
         return this.#record(inode.kind, inode.attributes, inode.major, inode.minor);
     }
@@ -54,10 +48,15 @@ export class InodeTable {
     const id = this.#record("folder", undefined, 0, 0);
     const folder: FolderInode = {
       ...{ kind: "folder", id, attributes, links: 0, number: 0, parent, first: 0, last: 0 },
-      ...{ listedIn: -1, touchedIn: -1, clearedIn: -1 },
+      ...{ listedIn: -1, touchedIn: -1, clearedIn: -1, start: 0, blocks: 0, indexed: false },
     };
     this.#folders.set(id, folder);
     return folder;
+  }
+
+  /** How many there were. */
+  get count(): number {
+    return this.#records.count - 1;
   }
 
   kind(id: InodeId): InodeKind {
@@ -85,16 +84,15 @@ export class InodeTable {
 
   /** Forgets what of an inode without a name takes room. */
   drop(id: InodeId): void {
-    this.#attributes[id] = undefined;
     this.#folders.delete(id);
     this.#extents.delete(id);
   }
 
   get(id: InodeId): Inode {
     const records = this.#records;
-    const attributes = this.#attributes[id];
-    if (attributes === undefined) return this.folder(id);
     const kind = this.kind(id);
+    const attributes = this.#attributes[records.get(id, field.attributes)];
+    if (kind === "folder" || attributes === undefined) return this.folder(id);
     const [a, b] = [records.get(id, field.a), records.get(id, field.b)];
     const base = {
       id,
@@ -103,8 +101,6 @@ export class InodeTable {
       number: records.get(id, field.number),
     };
     switch (kind) {
-      case "folder":
-        return this.folder(id);
       case "file": {
         const sizeBytes = records.get(id, field.sizeHigh) * 2 ** 32 + records.get(id, field.sizeLow);
         return { ...base, kind, sizeBytes, start: a, blocks: b, extents: this.#extents.get(id) };
@@ -136,7 +132,9 @@ export class InodeTable {
     this.#records.set(id, field.kind, kinds.indexOf(kind));
     this.#records.set(id, field.a, a);
     this.#records.set(id, field.b, b);
-    this.#attributes.push(attributes);
+    if (attributes === undefined) return id;
+    if (this.#attributes.at(-1) !== attributes) this.#attributes.push(attributes);
+    this.#records.set(id, field.attributes, this.#attributes.length - 1);
     return id;
   }
 }

@@ -44,6 +44,11 @@ export interface FolderInode extends InodeBase, NameList {
   touchedIn: number;
   /** The last layer that hid all that lower layers had put into it. */
   clearedIn: number;
+  /** Where its names are written, when they are one run of blocks and nothing more is to be said. */
+  start: number;
+  blocks: number;
+  /** Whether they are sorted by hash, with an index. */
+  indexed: boolean;
 }
 
 /** Where a file's content stands: see `extentsOfFile`. */

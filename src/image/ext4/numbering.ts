@@ -1,7 +1,7 @@
 import { bytesOf } from "../tar/bytes.ts";
 import { invalidArchive } from "../tar/invalid.ts";
 import { firstFreeInode, lostFoundInode, rootInode } from "./format.ts";
-import { type FolderInode, type Inode, type InodeId, plainAttributes } from "./inode.ts";
+import { type FolderInode, type Inode, plainAttributes } from "./inode.ts";
 import type { FileTree } from "./tree.ts";
 
 const lostFound = bytesOf("lost+found");
@@ -21,10 +21,12 @@ export function ensureLostFound(tree: FileTree, seconds: number): FolderInode {
  * Gives every inode its number: those of one folder one behind the other, in the order in which the names came.
  * Returns the inodes in the order of their numbers, root and lost+found first.
  */
-export function numberInodes(tree: FileTree, lostFoundFolder: FolderInode): InodeId[] {
+export function numberInodes(tree: FileTree, lostFoundFolder: FolderInode): Uint32Array {
   tree.setNumber(tree.root.id, rootInode);
   tree.setNumber(lostFoundFolder.id, lostFoundInode);
-  const inodes = [tree.root.id, lostFoundFolder.id];
+  const inodes = new Uint32Array(tree.inodes);
+  inodes.set([tree.root.id, lostFoundFolder.id]);
+  let count = 2;
   let next = firstFreeInode;
   const folders: FolderInode[] = [tree.root];
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
@@ -32,10 +34,10 @@ export function numberInodes(tree: FileTree, lostFoundFolder: FolderInode): Inod
       if (tree.isFolder(inode)) folders.push(tree.folder(inode));
       if (tree.numberOf(inode) !== 0) continue; // another name of it came before
       tree.setNumber(inode, next++);
-      inodes.push(inode);
+      inodes[count++] = inode;
     }
   }
-  return inodes;
+  return inodes.subarray(0, count);
 }
 
 /** A name of an inode, for an error message; slow. */

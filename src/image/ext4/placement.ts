@@ -10,10 +10,10 @@ import { placeBlock, placeBlocks, type SealedVolume } from "./volume.ts";
 import { packXattrs, sealXattrBlock, storedXattrs } from "./xattrs.ts";
 
 /**
- * What is known of inodes once all of them that stands outside of the table is written. Of a plain folder, of which an image has
- * ten thousands, that is little: the rest of its record is made when it is needed.
+ * What is known of inodes once all of them that stands outside of the table is written. Not of plain folders, of which an image has
+ * ten thousands: they know it themselves.
  */
-export type PlacedInodes = Map<InodeId, InodeRecord | PlacedFolder>;
+export type PlacedInodes = Map<InodeId, InodeRecord>;
 
 /** Whether all of an inode stands in the inode table: then there is nothing to place. */
 export function standsInTable(inode: Inode): boolean {
@@ -46,9 +46,12 @@ export function placeInode(
   if (inode.kind !== "folder") return placeRest(volume, tree, inode, { extents: [], indexed: false }, placed);
   const { folder, waiting } = writeFolder(volume, tree, inode);
   if (waiting !== undefined) return waiting.then(() => placeRest(volume, tree, inode, folder, placed));
-  if (inode.attributes.xattrs.size > 0 || !areInline(folder.extents))
+  const [run] = folder.extents;
+  if (inode.attributes.xattrs.size > 0 || run === undefined || folder.extents.length > 1)
     return placeRest(volume, tree, inode, folder, placed);
-  placed.set(inode.id, folder);
+  inode.start = run.physical;
+  inode.blocks = run.length;
+  inode.indexed = folder.indexed;
   return undefined;
 }
 
@@ -87,9 +90,13 @@ async function extentsFor(
 /** What stands in the table of an inode that was placed, or needs no placing; perhaps in `room`. */
 export function recordFor(tree: FileTree, inode: Inode, placed: PlacedInodes, room: RecordRoom): InodeRecord {
   const found = placed.get(inode.id);
-  if (found !== undefined && !("extents" in found)) return found;
-  const extents = inode.kind === "file" ? extentsOfFile(inode) : (found?.extents ?? []);
-  fillRecord(room, inode, extents, found?.indexed ?? false, linkCount(tree, inode));
+  if (found !== undefined) return found;
+  if (inode.kind !== "folder") {
+    fillRecord(room, inode, inode.kind === "file" ? extentsOfFile(inode) : [], false, inode.links);
+    return room;
+  }
+  const { start, blocks, indexed } = inode;
+  fillRecord(room, inode, [{ logical: 0, physical: start, length: blocks }], indexed, linkCount(tree, inode));
   return room;
 }
 

@@ -18,6 +18,10 @@ export class Records {
     return this.#count++;
   }
 
+  get count(): number {
+    return this.#count;
+  }
+
   get(record: number, field: number): number {
     const piece = this.#pieces[record >>> pieceShift] ?? none;
     return piece[((record & (perPiece - 1)) << fieldShift) | field] ?? 0;

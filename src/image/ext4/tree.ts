@@ -39,6 +39,11 @@ export class FileTree {
     return this.#names.count;
   }
 
+  /** How many inodes there were, those without a name by now among them. */
+  get inodes(): number {
+    return this.#inodes.count;
+  }
+
   /** Grows whenever a path that led to a folder may lead elsewhere, or nowhere. */
   get pathChanges(): number {
     return this.#pathChanges;

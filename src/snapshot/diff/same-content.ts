@@ -1,7 +1,7 @@
 import { EmberError } from "../../errors/ember-error.ts";
+import type { Extent } from "../../image/ext4/inode.ts";
 import { type Content, contentOf, readContent } from "../../image/ext4/reader/content.ts";
 import type { Ext4Inode } from "../../image/ext4/reader/inode.ts";
-import type { Extent } from "../../image/ext4/inode.ts";
 import type { Disks } from "./comparison.ts";
 
 const chunkBytes = 1024 * 1024;
