@@ -63,8 +63,9 @@ describe.skipIf(skipped)("a TAP guest with rules about names", () => {
       "-c",
       "while true; do echo hello | nc -l -p 7000; done",
     ]);
-    await sleep(1000);
-    expect(await ember.ok(["exec", "bot", "--", "sh", "-c", "nc -w 5 plain 7000 </dev/null"])).toBe("hello");
+    // The server takes a moment.
+    const ask = "for i in $(seq 40); do nc -w 5 plain 7000 </dev/null && break; sleep 0.5; done";
+    expect(await ember.ok(["exec", "bot", "--", "sh", "-c", ask])).toBe("hello");
     const { status } = await ember.run(["exec", "bot", "--", "nc", "-w", "5", bot.network.hostIp, "22"]);
     expect(status).not.toBe(0);
   }, 120_000);
