@@ -125,9 +125,9 @@ export class TarReader {
    * something to wait for.
    */
   readBody(sink: BodySink): void | Promise<void> {
-    const length = this.#bodyLeft;
-    if (this.#entry?.sparse !== undefined || length === 0) return this.#readSlowly(sink);
-    const whole = this.#source.takeNow(length);
+    if (this.#entry?.sparse !== undefined) return this.#readSlowly(sink);
+    if (this.#bodyLeft === 0) return undefined;
+    const whole = this.#source.takeNow(this.#bodyLeft);
     if (whole === undefined) return this.#readSlowly(sink);
     this.#bodyLeft = 0;
     return sink(0, whole);
