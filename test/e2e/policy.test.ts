@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { networkOperation } from "../../src/vm/operations/network.ts";
-import type { CommandResult, TestInstallation } from "../support/ember.ts";
+import { type CommandResult, networkProcesses, type TestInstallation } from "../support/ember.ts";
 import { skipUnless } from "../support/require.ts";
 import { hosts, World } from "../support/world.ts";
 
@@ -109,6 +109,18 @@ describe.skipIf(skipped)("a policy with names", () => {
     await ember.ok(["vm", "update", "bot", "--allow-host", "api.example"]);
     expect(await until(open, (text) => !text.includes(other))).toBe(api);
     await ember.run(["exec", "bot", "--", "killall", "nc", "sleep"]);
+  }, 120_000);
+
+  test("holds for names that were resolved before ember-net was killed", async () => {
+    expect((await get("bot", "https://api.example/")).stdout).toContain("200 host=api.example");
+    await sleep(2500); // answers are written once a second
+    const [pid = 0] = networkProcesses(ember.stateDir);
+    process.kill(pid, "SIGKILL");
+    const url = `https://${hosts["api.example"]}/`;
+    expect((await get("bot", url, "SNI:api.example Host:api.example")).stdout).toContain(
+      "200 host=api.example",
+    );
+    expect((await get("bot", url, "SNI:other.example Host:other.example")).stdout).toBe("");
   }, 120_000);
 
   test("changes while the VM runs", async () => {

@@ -81,7 +81,7 @@ func (s *serving) attach(change func(vm map[string]any)) string {
 		"link":  map[string]any{"kind": "stream", "path": filepath.Join(folder, "eth")},
 		"agent": map[string]any{"path": filepath.Join(folder, "agent")}, "connected": true, "ports": []any{},
 		"policy": map[string]any{"default": "allow", "rules": []any{}}, "secrets": []any{}, "authority": nil,
-		"flowRecord": filepath.Join(folder, "flows.json"),
+		"flowRecord": filepath.Join(folder, "flows.json"), "answers": filepath.Join(folder, "answers"),
 	}
 	change(vm)
 	line, err := json.Marshal(map[string]any{"op": "attach", "vm": vm})

@@ -38,6 +38,8 @@ type Settings struct {
 	Secrets    []intercept.Secret   `json:"secrets"`
 	Authority  *intercept.Authority `json:"authority"`
 	FlowRecord string               `json:"flowRecord"`
+	// Answers is the file of what the resolver answered, for rules about names; "" for none.
+	Answers string `json:"answers"`
 }
 
 // RedirectLink is the kind of a VM whose packets the host routes: its firewall redirects connections to ember-net.
@@ -144,7 +146,7 @@ func (s *Settings) SamePlace(other *Settings) bool {
 	return s.MAC == other.MAC && s.Address == other.Address && s.Prefix == other.Prefix && s.Gateway == other.Gateway &&
 		s.Resolver == other.Resolver && s.Address6 == other.Address6 && s.Gateway6 == other.Gateway6 &&
 		s.Resolver6 == other.Resolver6 && s.MTU == other.MTU && s.Link == other.Link && s.Agent == other.Agent &&
-		s.FlowRecord == other.FlowRecord
+		s.FlowRecord == other.FlowRecord && s.Answers == other.Answers
 }
 
 // All addresses of the guest.

@@ -93,7 +93,7 @@ func New(settings *Settings, around Surroundings, recorder *record.Recorder) (*V
 		broadcast: lastOf(addresses.Block),
 		link:      cable,
 		endpoint:  endpoint,
-		engine:    policy.New(settings.Policy),
+		engine:    policy.Resume(settings.Policy, settings.Answers),
 		recorder:  recorder,
 		routes:    around.Routes,
 		guard:     around.Guard,
@@ -171,6 +171,9 @@ func (vm *VM) setConnected(connected bool) {
 
 // SetPolicy replaces the policy; flows that it does not allow end.
 func (vm *VM) SetPolicy(p policy.Policy) { vm.engine.Replace(p) }
+
+// SaveAnswers writes to path what the resolver answered: see policy.Engine.
+func (vm *VM) SaveAnswers(path string) error { return vm.engine.SaveAnswers(path) }
 
 // inspection is what inspect needs of the VM.
 func (vm *VM) inspection() *inspect.VM {

@@ -17,6 +17,7 @@ type network interface {
 	SetPolicy(policy.Policy)
 	SetSecrets(*intercept.Authority, []intercept.Secret) error
 	SetConnected(connected bool)
+	SaveAnswers(path string) error
 	Status() guest.Status
 	Close()
 }
@@ -35,7 +36,7 @@ func openRedirected(settings *guest.Settings, around guest.Surroundings, recorde
 	vm, err := redirect.New(
 		redirect.Settings{
 			Device: settings.Link.Device, Address: addresses.Gateway, Guest: addresses.Own,
-			TCPPort: settings.Link.TCPPort, DNSPort: settings.Link.DNSPort,
+			TCPPort: settings.Link.TCPPort, DNSPort: settings.Link.DNSPort, Answers: settings.Answers,
 		},
 		redirect.Surroundings{Guard: around.Guard, Dial: around.Dialer.TCP, Resolver: around.Resolver},
 		settings.Policy, recorder,

@@ -10,8 +10,11 @@ import (
 	"ember.dev/net/internal/record"
 )
 
-// saveInterval between two looks at whether a flow record has changed.
-const saveInterval = 5 * time.Second
+// Between two looks at whether there is something new to save. Programs use answers at once.
+const (
+	flowsInterval   = 5 * time.Second
+	answersInterval = time.Second
+)
 
 // vm is an attached VM with all that leads to it.
 type vm struct {
@@ -40,7 +43,7 @@ func open(settings guest.Settings, around guest.Surroundings) (*vm, error) {
 	} else if err := one.openCarried(around); err != nil {
 		return nil, err
 	}
-	go one.save()
+	go one.save(settings)
 	return one, nil
 }
 
@@ -97,22 +100,31 @@ func (v *vm) close() {
 	<-v.saved
 }
 
-// save keeps the flow record on disk until the VM is closed, and then once more.
-func (v *vm) save() {
+// save keeps both files up to date until the VM is closed, and its flows then once more.
+func (v *vm) save(settings guest.Settings) {
 	defer close(v.saved)
-	ticker := time.NewTicker(saveInterval)
-	defer ticker.Stop()
-	for open := true; open; {
+	flowsTicker, answersTicker := time.NewTicker(flowsInterval), time.NewTicker(answersInterval)
+	defer flowsTicker.Stop()
+	defer answersTicker.Stop()
+	for {
 		select {
-		case <-ticker.C:
+		case <-flowsTicker.C:
+			saveIn(settings.FlowRecord, &settings, v.recorder.Save)
+		case <-answersTicker.C:
+			saveIn(settings.Answers, &settings, v.network.SaveAnswers)
 		case <-v.closed:
-			open = false
+			saveIn(settings.FlowRecord, &settings, v.recorder.Save)
+			return
 		}
-		if v.settings.FlowRecord == "" {
-			continue
-		}
-		if err := v.recorder.Save(v.settings.FlowRecord); err != nil {
-			log.Printf("VM %s: save the flow record: %v", v.settings.ID, err)
-		}
+	}
+}
+
+// saveIn a file; "" is none.
+func saveIn(path string, settings *guest.Settings, save func(path string) error) {
+	if path == "" {
+		return
+	}
+	if err := save(path); err != nil {
+		log.Printf("VM %s: %v", settings.ID, err)
 	}
 }

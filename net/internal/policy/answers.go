@@ -35,6 +35,7 @@ type answers struct {
 	mu        sync.RWMutex
 	byAddress map[netip.Addr][]*pin // the newest last
 	order     *list.List            // of *pin, the oldest first
+	changed   bool                  // since they were saved
 	now       func() time.Time
 }
 
@@ -47,18 +48,27 @@ func (a *answers) add(name string, chain []string, addresses []netip.Addr, ttl t
 	defer a.mu.Unlock()
 	now := a.now()
 	until := now.Add(min(max(ttl, minTTL), maxTTL) + answerGrace)
+	a.changed = true
 	for _, address := range addresses[:min(len(addresses), maxAddresses)] {
-		address = address.Unmap().WithZone("")
-		if old := a.find(address, name); old != nil {
-			a.remove(old)
-		}
-		if pins := a.byAddress[address]; len(pins) >= maxPinsPerAddress {
-			a.remove(pins[0])
-		}
-		added := &pin{address: address, name: name, chain: chain, until: until}
-		added.place = a.order.PushBack(added)
-		a.byAddress[address] = append(a.byAddress[address], added)
+		a.put(&pin{address: address.Unmap().WithZone(""), name: name, chain: chain, until: until})
 	}
+	a.trim(now)
+}
+
+// put adds a pin, in place of an older one of the same name and address.
+func (a *answers) put(added *pin) {
+	if old := a.find(added.address, added.name); old != nil {
+		a.remove(old)
+	}
+	if pins := a.byAddress[added.address]; len(pins) >= maxPinsPerAddress {
+		a.remove(pins[0])
+	}
+	added.place = a.order.PushBack(added)
+	a.byAddress[added.address] = append(a.byAddress[added.address], added)
+}
+
+// trim removes the oldest that hold no more, or are too many.
+func (a *answers) trim(now time.Time) {
 	for front := a.order.Front(); front != nil; front = a.order.Front() {
 		oldest := front.Value.(*pin)
 		if a.order.Len() <= maxPins && now.Before(oldest.until) {

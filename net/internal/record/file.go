@@ -1,21 +1,15 @@
 package record
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
+
+	"ember.dev/net/internal/saved"
 )
 
-const (
-	fileVersion  = 1
-	maxFileBytes = 16 << 20
-)
+const fileVersion = 1
 
 // file is what is on disk: {"version":1,"allowed":n,"refused":n,"dropped":n,"flows":[...]}.
 type file struct {
@@ -46,22 +40,8 @@ func (r *Recorder) Load(path string) error {
 }
 
 func readFile(path string) (file, error) {
-	opened, err := os.Open(path)
-	if err != nil {
-		return file{}, err
-	}
-	defer opened.Close()
-	data, err := io.ReadAll(io.LimitReader(opened, maxFileBytes+1))
-	if err != nil {
-		return file{}, err
-	}
-	if len(data) > maxFileBytes {
-		return file{}, fmt.Errorf("larger than %d bytes", maxFileBytes)
-	}
 	var read file
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&read); err != nil {
+	if err := saved.Read(path, &read); err != nil {
 		return file{}, err
 	}
 	if read.Version != fileVersion {
@@ -80,7 +60,7 @@ func (r *Recorder) Save(path string) error {
 	if !changed {
 		return nil
 	}
-	err := writeFile(path, file{Version: fileVersion, Counters: counters, Flows: r.Flows()})
+	err := saved.Write(path, file{Version: fileVersion, Counters: counters, Flows: r.Flows()})
 	if err != nil {
 		r.mu.Lock()
 		r.changed = true // the next Save tries again
@@ -88,23 +68,6 @@ func (r *Recorder) Save(path string) error {
 		return fmt.Errorf("flow record %s: %w", path, err)
 	}
 	return nil
-}
-
-func writeFile(path string, content file) error {
-	data, err := json.Marshal(content)
-	if err != nil {
-		return err
-	}
-	temporary, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temporary.Name()) // nothing, once it is renamed
-	_, err = temporary.Write(data)
-	if err = cmp.Or(err, temporary.Close()); err != nil {
-		return err
-	}
-	return os.Rename(temporary.Name(), path)
 }
 
 // compare puts the flow that was seen last first, and leaves no two in an order of chance.

@@ -30,6 +30,8 @@ type Settings struct {
 	Guest netip.Addr
 	// TCPPort and DNSPort at the address; 0 is any that is free: see Ports.
 	TCPPort, DNSPort uint16
+	// Answers is the file of what the resolver answered before, "" for none.
+	Answers string
 }
 
 // Surroundings are what the VMs of an installation share.
@@ -63,7 +65,7 @@ type VM struct {
 
 // New listens. When any socket cannot be had, none is left open. Only Linux redirects: elsewhere errors.ErrUnsupported.
 func New(settings Settings, around Surroundings, p policy.Policy, recorder inspect.Recorder) (*VM, error) {
-	vm := &VM{settings: settings, around: around, engine: policy.New(p), recorder: recorder}
+	vm := &VM{settings: settings, around: around, engine: policy.Resume(p, settings.Answers), recorder: recorder}
 	vm.ctx, vm.cancel = context.WithCancel(context.Background())
 	vm.SetConnected(true)
 	if err := vm.listen(); err != nil {
@@ -119,6 +121,9 @@ func (vm *VM) whileConnected() context.Context {
 
 // SetPolicy replaces the policy; connections that it does not allow end.
 func (vm *VM) SetPolicy(p policy.Policy) { vm.engine.Replace(p) }
+
+// SaveAnswers writes to path what the resolver answered: see policy.Engine.
+func (vm *VM) SaveAnswers(path string) error { return vm.engine.SaveAnswers(path) }
 
 // SetSecrets replaces what is put in place on the way to some hosts: see intercept.Slot.
 func (vm *VM) SetSecrets(authority *intercept.Authority, secrets []intercept.Secret) error {

@@ -3,7 +3,7 @@ import { EmberError } from "../../errors/ember-error.ts";
 import type { Attachment, PublishedPort, VmNetwork } from "../network.ts";
 import type { UserContext } from "./context.ts";
 import { NetworkGone } from "./control.ts";
-import { controlSocket, programFolder, removeSockets } from "./paths.ts";
+import { controlSocket, programFolder, removeFiles } from "./paths.ts";
 import { placeOf } from "./place.ts";
 import { type Connected, configured, endNetwork, ensureNetwork, findNetwork } from "./process.ts";
 import { done } from "./protocol.ts";
@@ -77,7 +77,7 @@ export async function detach(context: UserContext, vmId: string): Promise<void> 
       if (!(error instanceof NetworkGone)) throw error;
     }
   }
-  removeSockets(context, vmId);
+  removeFiles(context, vmId);
 }
 
 /** See `Network.configure`. */

@@ -5,7 +5,7 @@ import type { Cable, InspectionPorts, Inspector } from "../inspector.ts";
 import type { NetworkContext, VmNetwork } from "../network.ts";
 import { withNetwork } from "./attach.ts";
 import type { UserContext } from "./context.ts";
-import { controlSocket } from "./paths.ts";
+import { answersFile, controlSocket } from "./paths.ts";
 import { flowRecord } from "./place.ts";
 import { configured } from "./process.ts";
 import { type AttachedVm, done, redirects } from "./protocol.ts";
@@ -54,5 +54,6 @@ function attached(context: UserContext, vm: VmNetwork, cable: Cable): AttachedVm
     secrets: vm.secrets,
     authority: vm.authority,
     flowRecord: flowRecord(context, vm.vmId),
+    answers: answersFile(context, vm.vmId),
   };
 }

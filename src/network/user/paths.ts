@@ -13,6 +13,14 @@ export function agentSocket({ runtimeFolder }: NetworkContext, vmId: string): st
   return join(runtimeFolder, `${vmId}.agent`);
 }
 
+/**
+ * What the resolver answered a VM, for rules about names: ember-net reads it when it is started anew, while the VM runs. Beside it
+ * may lie a newer one that was not written to its end.
+ */
+export function answersFile({ runtimeFolder }: NetworkContext, vmId: string): string {
+  return join(runtimeFolder, `${vmId}.answers`);
+}
+
 /** What ember-net prints. */
 export function logFile({ runtimeFolder }: NetworkContext): string {
   return join(runtimeFolder, "net.log");
@@ -23,15 +31,15 @@ export function programFolder({ stateFolder }: NetworkContext): string {
   return join(stateFolder, "net");
 }
 
-/** Post-condition: no socket of that VM's network is left, nor what ember-vz was bound at beside its frames' socket. */
-export function removeSockets(context: NetworkContext, vmId: string): void {
+/** Post-condition: nothing of that VM's network is left, nor what ember-vz was bound at beside its frames' socket. */
+export function removeFiles(context: NetworkContext, vmId: string): void {
   const { runtimeFolder } = context;
-  const [agent, frames] = [agentSocket(context, vmId), frameSocket(runtimeFolder, vmId)].map((path) =>
-    basename(path),
-  );
+  const agent = basename(agentSocket(context, vmId));
+  const frames = basename(frameSocket(runtimeFolder, vmId));
+  const answers = basename(answersFile(context, vmId));
   const left = existsSync(runtimeFolder) ? readdirSync(runtimeFolder) : [];
   for (const name of left) {
-    if (name === agent || name === frames || name.startsWith(`${frames}.`))
+    if (name === agent || [frames, answers].some((own) => name === own || name.startsWith(`${own}.`)))
       rmSync(join(runtimeFolder, name), { force: true });
   }
 }

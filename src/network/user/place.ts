@@ -4,7 +4,7 @@ import { checkSocketPath, frameSocket } from "../../hypervisor/frame-socket.ts";
 import { agentGuestPort } from "../agent-port.ts";
 import type { Attachment, NetworkContext, VmNetwork } from "../network.ts";
 import { type Addresses, addressesIn, addressesIn6, hostHasIpv6, prefix6 } from "./addresses.ts";
-import { agentSocket } from "./paths.ts";
+import { agentSocket, answersFile } from "./paths.ts";
 import type { AttachedVm } from "./protocol.ts";
 
 /** The domain that the resolver answers for. */
@@ -60,6 +60,7 @@ export function placeOf(context: NetworkContext, vm: VmNetwork): Place {
       secrets: vm.secrets,
       authority: vm.authority,
       flowRecord: flowRecord(context, vm.vmId),
+      answers: answersFile(context, vm.vmId),
     },
   };
 }

@@ -34,8 +34,9 @@ export interface AttachedVm {
   readonly policy: NetworkPolicy;
   readonly secrets: readonly NetworkSecret[];
   readonly authority: NetworkAuthority | null;
-  /** File that outlives ember-net. */
+  /** Files that outlive ember-net: of what the VM reached, and of what the resolver answered it. */
   readonly flowRecord: string;
+  readonly answers: string;
 }
 
 /** URLs, and a list of names as in NO_PROXY; "" where there is none. */
