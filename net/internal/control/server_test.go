@@ -112,7 +112,7 @@ func TestRequestsThatAreNotUnderstoodAreRefusedAndTheNextIsAnswered(t *testing.T
 		if _, code := s.ask(line); code != want {
 			t.Errorf("%s: %s", line, code)
 		}
-		if answer, code := s.ask(`{"op":"hello"}`); code != "" || answer["protocol"] != 1.0 || answer["pid"] != float64(os.Getpid()) {
+		if answer, code := s.ask(`{"op":"hello"}`); code != "" || answer["protocol"] != 2.0 || answer["pid"] != float64(os.Getpid()) {
 			t.Errorf("afterwards: %v", answer)
 		}
 	}

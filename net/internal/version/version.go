@@ -5,4 +5,4 @@ package version
 const Number = "0.1.0"
 
 // Protocol of the control socket; another number is another protocol.
-const Protocol = 1
+const Protocol = 2

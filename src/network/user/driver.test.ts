@@ -73,7 +73,7 @@ describe("the process", () => {
 
   test("of another protocol makes way", async () => {
     await using installation = new FakeInstallation();
-    installation.misbehave("protocol 2");
+    installation.misbehave("protocol 1");
     const old = installation.network.attach(vm());
     await Bun.sleep(300);
     installation.misbehave("not at all");

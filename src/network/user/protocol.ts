@@ -4,7 +4,7 @@ import type { PublishedPort } from "../network.ts";
 import type { NetworkAuthority, NetworkSecret } from "../policy.ts";
 
 /** The version of what is said over the control socket. Another one is not understood, but for `hello`. */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 
 /** A VM as ember-net is told of it. IPv6 addresses are "" where there are none. */
 export interface AttachedVm {

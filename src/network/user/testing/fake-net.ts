@@ -1,5 +1,6 @@
 // A program with ember-net's control protocol and nothing behind it but the published ports, which it takes. A file "fake" in
-// its working folder makes it misbehave: "silent", "nonsense", "protocol 2", "ends at attach", "does not start", "slow links": machines are at their cables when it was asked of them twice.
+// its working folder makes it misbehave: "silent", "nonsense", "protocol 1", "ends at attach", "does not start"; with "slow links"
+// machines are at their cables only when it was asked twice.
 import { createSocket } from "node:dgram";
 import { existsSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { createServer } from "node:net";
@@ -60,7 +61,7 @@ process.on("SIGTERM", () => {
 async function answer({ op, id = "", vm, ports = [] }: Message): Promise<object> {
   switch (op) {
     case "hello": {
-      const protocol = mode === "protocol 2" ? 2 : 1;
+      const protocol = mode === "protocol 1" ? 1 : 2;
       return { ok: true, protocol, version: "0.0.0-fake", pid: process.pid, startedAt };
     }
     case "attach": {

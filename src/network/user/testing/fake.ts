@@ -13,7 +13,7 @@ import { createUserNetwork } from "../driver.ts";
 export type Misbehaviour =
   | "silent"
   | "nonsense"
-  | "protocol 2"
+  | "protocol 1"
   | "ends at attach"
   | "does not start"
   | "slow links";
