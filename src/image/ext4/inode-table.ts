@@ -1,3 +1,4 @@
+import { EmberError } from "../../errors/ember-error.ts";
 import type { InodeKind } from "./format.ts";
 import type { Attributes, Extent, FileContent, FolderInode, Inode, InodeId, NewInode } from "./inode.ts";
 import { Records } from "./records.ts";
@@ -112,10 +113,10 @@ export class InodeTable {
     }
   }
 
-  /** Throws for an inode that is none, or no more. */
+  /** Throws `internal` for an inode that is none, or no more. */
   folder(id: InodeId): FolderInode {
     const folder = this.#folders.get(id);
-    if (folder === undefined) throw new Error(`inode ${id} is no folder`);
+    if (folder === undefined) throw new EmberError("internal", `inode ${id} is no folder`);
     return folder;
   }
 

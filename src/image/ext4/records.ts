@@ -18,6 +18,7 @@ export class Records {
     return this.#count++;
   }
 
+  /** How many there are. */
   get count(): number {
     return this.#count;
   }
