@@ -129,7 +129,7 @@ async function runSuite(suite: Suite): Promise<Counts> {
     });
   });
   const seconds = Math.round((performance.now() - started) / 1000);
-  failures.push(...(output.match(/^\(fail\) .*$/gm) ?? []));
+  failures.push(...failuresIn(output));
   const counts = suite.count?.(output) ?? {
     passed: status === 0 ? 1 : 0,
     failed: status === 0 ? 0 : 1,
@@ -139,6 +139,19 @@ async function runSuite(suite: Suite): Promise<Counts> {
   if (status !== 0 && counts.failed === 0) counts.failed = 1;
   console.log(`-- ${suite.name}: ${counts.passed} passed, ${counts.failed} failed, ${seconds} s`);
   return counts;
+}
+
+/** The failed tests of Bun's, each with the end of what was printed before it: a log may be read from its end alone. */
+function failuresIn(output: string): string[] {
+  const told = new Map<string, string>(); // Bun lists them again at the end
+  let before: string[] = [];
+  for (const line of output.split("\n")) {
+    if (line.startsWith("(fail) ") && !told.has(line))
+      told.set(line, [...before.slice(-40), line].join("\n"));
+    if (/^\((pass|fail|skip)\) /.test(line)) before = [];
+    else before.push(line);
+  }
+  return [...told.values()];
 }
 
 function goOutput(chunk: string): string {

@@ -154,7 +154,7 @@ async function cloneImage(
   const facts = statIfThere(source);
   if (facts === undefined) throw gone();
   checkSize(disk.sizeBytes, facts.size);
-  await makeOverlay(layout, disk, imageBase(layout, image.imageId), gone);
+  if (!(await makeOverlay(layout, disk, imageBase(layout, image.imageId)))) throw gone();
   return { path: disk.path, format: "qcow2" };
 }
 

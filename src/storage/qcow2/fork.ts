@@ -1,7 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 import { chmod, link, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { EmberError } from "../../errors/ember-error.ts";
+import { EmberError, errnoCode } from "../../errors/ember-error.ts";
 import { isLocked } from "../../host/file-locks.ts";
 import { syncFolder } from "../../host/files.ts";
 import { statIfThere } from "../disk-files.ts";
@@ -9,7 +9,7 @@ import { checkSize } from "../layout.ts";
 import { publish } from "../publish.ts";
 import { scratchName } from "../scratch.ts";
 import { type Base, layerBase, newLayerId, type Qcow2Layout, readBase } from "./layers.ts";
-import { isEmptyOverlay, readOverlay, writeOverlay } from "./overlay.ts";
+import { type Examined, examineOverlay, readOverlay, writeOverlay } from "./overlay.ts";
 
 export interface NewDisk {
   readonly path: string;
@@ -20,24 +20,22 @@ export interface NewDisk {
 
 /**
  * An empty overlay over `base` under its final name. Idempotent for the same size. Throws `vm-exists`, `disk-full`.
- * `gone` is thrown when the base is not there any more once the overlay, which keeps it, is written.
+ * False, and nothing is made, when the base is not there any more once the overlay, which keeps it, is written.
  */
-export async function makeOverlay(
-  layout: Qcow2Layout,
-  disk: NewDisk,
-  base: Base,
-  gone: () => EmberError,
-): Promise<void> {
-  if (statIfThere(disk.path) !== undefined) return checkSame(disk);
-  const scratch = join(layout.staging, scratchName("new", disk.id));
-  try {
-    await writeOverlay(scratch, disk.sizeBytes, base.backing);
-    if (!existsSync(base.path)) throw gone();
-    if (disk.readOnly === true) await chmod(scratch, 0o400);
-    if (!(await publish(scratch, disk.path))) await checkSame(disk);
-  } finally {
-    await rm(scratch, { force: true });
+export async function makeOverlay(layout: Qcow2Layout, disk: NewDisk, base: Base): Promise<boolean> {
+  if (statIfThere(disk.path) === undefined) {
+    const scratch = join(layout.staging, scratchName("new", disk.id));
+    try {
+      await writeOverlay(scratch, disk.sizeBytes, base.backing);
+      if (!existsSync(base.path)) return false;
+      if (disk.readOnly === true) await chmod(scratch, 0o400);
+      if (await publish(scratch, disk.path)) return true;
+    } finally {
+      await rm(scratch, { force: true });
+    }
   }
+  await checkSame(disk);
+  return true;
 }
 
 async function checkSame(disk: NewDisk): Promise<void> {
@@ -52,22 +50,28 @@ async function checkSame(disk: NewDisk): Promise<void> {
  */
 export async function forkOverlay(layout: Qcow2Layout, source: string, disk: NewDisk): Promise<void> {
   if (statIfThere(disk.path) !== undefined) return checkSame(disk);
-  const gone = (): EmberError => new EmberError("vm-not-found", `the disk '${source}' was removed meanwhile`);
   for (let attempts = 0; attempts < 100; attempts += 1) {
-    const inode = statSync(source).ino;
-    const header = await readOverlay(source);
+    const { inode, header, empty } = await sourceAt(source);
     checkSize(disk.sizeBytes, header.sizeBytes);
     if (isLocked(source)) throw openElsewhere(source);
-    if (await isEmptyOverlay(source, header)) {
-      // Just made, or just forked: both can lie on the same base, and the chain does not grow.
-      return makeOverlay(layout, disk, readBase(layout, source, header.backingName), gone);
-    }
-    // Then the source is an empty overlay over the new layer, and so was every other fork's a moment ago.
-    await freeze(layout, source, inode, header.sizeBytes);
+    // Empty, it was just made, or just forked: both can lie on the same base, and the chain does not grow. The base
+    // is gone when another fork's overlay took the source's place, and its base with it.
+    const base = empty ? readBase(layout, source, header.backingName) : undefined;
+    if (base === undefined) await freeze(layout, source, inode, header.sizeBytes);
+    else if (await makeOverlay(layout, disk, base)) return;
   }
   throw new EmberError("busy", `the disk '${source}' is being written to`, {
     hint: "stop the VM, then try again",
   });
+}
+
+async function sourceAt(path: string): Promise<Examined> {
+  try {
+    return await examineOverlay(path);
+  } catch (error) {
+    if (errnoCode(error) !== "ENOENT") throw error;
+    throw new EmberError("vm-not-found", `the disk '${path}' was removed meanwhile`);
+  }
 }
 
 /**
@@ -81,17 +85,28 @@ async function freeze(layout: Qcow2Layout, source: string, inode: number, sizeBy
   let linked = false;
   try {
     await writeOverlay(successor, sizeBytes, layer.backing);
-    await link(source, layer.path);
-    linked = true;
-    if (statSync(layer.path).ino !== inode) return;
+    linked = await unlessGone(link(source, layer.path));
+    if (!linked || statSync(layer.path).ino !== inode) return;
     syncFolder(layout.layers);
     await rename(successor, source);
     linked = false;
     syncFolder(layout.vms);
-    await chmod(layer.path, 0o400); // not before: until the rename it is the source's own disk
+    // Not before: until the rename it is the source's own disk. Nobody needs the layer once another fork's is there.
+    await unlessGone(chmod(layer.path, 0o400));
   } finally {
     if (linked) await rm(layer.path, { force: true });
     await rm(successor, { force: true });
+  }
+}
+
+/** False when the file is not there any more: `link` tells so too of one that lost its last name meanwhile. */
+async function unlessGone(change: Promise<void>): Promise<boolean> {
+  try {
+    await change;
+    return true;
+  } catch (error) {
+    if (errnoCode(error) !== "ENOENT") throw error;
+    return false;
   }
 }
 

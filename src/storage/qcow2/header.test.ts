@@ -6,7 +6,7 @@ import { qcow2OnExt4 } from "../../../test/contract/storage/factories.ts";
 import { gib, scratchFolder, skipReason } from "../../../test/contract/storage/place.ts";
 import { run } from "../../host/run.ts";
 import { emptyOverlay, headerReadBytes, largestDiskBytes, parseHeader } from "./header.ts";
-import { isEmptyOverlay, readOverlay, writeOverlay, writeSize } from "./overlay.ts";
+import { examineOverlay, writeOverlay, writeSize } from "./overlay.ts";
 
 const reason = skipReason("qcow2 files as QEMU reads them", qcow2OnExt4);
 const image = { name: "../images/0123456789abcdef.ext4", format: "raw" } as const;
@@ -20,7 +20,7 @@ test.skipIf(reason !== undefined)(
       const path = join(folder.path, `${sizeBytes}.qcow2`);
       await writeOverlay(path, sizeBytes, { name: "base", format: "raw" });
       await run("qemu-img", ["check", "-f", "qcow2", path]);
-      expect(await isEmptyOverlay(path, await readOverlay(path))).toBe(true);
+      expect((await examineOverlay(path)).empty).toBe(true);
       const last = sizeBytes - 65_536;
       await run("qemu-io", [
         "-f",
@@ -32,7 +32,7 @@ test.skipIf(reason !== undefined)(
         path,
       ]);
       await run("qemu-img", ["check", "-f", "qcow2", path]);
-      expect(await isEmptyOverlay(path, await readOverlay(path))).toBe(false);
+      expect((await examineOverlay(path)).empty).toBe(false);
       const { stdout } = await run("qemu-img", ["info", "-f", "qcow2", "--output=json", path]);
       expect(JSON.parse(stdout)).toMatchObject({
         "virtual-size": sizeBytes,

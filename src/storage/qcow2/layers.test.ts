@@ -17,7 +17,7 @@ import { startDetached } from "../../host/detached.ts";
 import { isLocked } from "../../host/file-locks.ts";
 import { scratchName } from "../scratch.ts";
 import { createQcow2 } from "./driver.ts";
-import { writeOverlay } from "./overlay.ts";
+import { readOverlay, writeOverlay } from "./overlay.ts";
 
 setDefaultTimeout(120_000);
 const reason = skipReason("layers of qcow2 disks", qcow2OnExt4);
@@ -58,6 +58,18 @@ describe.skipIf(reason !== undefined)("layers of qcow2 disks", () => {
     await expectBytes(it.storage.locate({ vmId: vmId(4) }), { 0: 0x33, [mib]: 0x22 });
     await it.storage.removeVm({ vmId: vmId(4) });
     expect(it.layers()).toEqual([]);
+  });
+
+  test("forks of one VM at once all lie on what it has written, and none fails", async () => {
+    for (let round = 0; round < 20; round += 1) {
+      await using it = await made();
+      const forks = Array.from({ length: 10 }, (_, index) => ({ vmId: vmId(10 + index) }));
+      await Promise.all(forks.map((fork) => it.storage.cloneVm(source, fork, options)));
+      for (const fork of forks) {
+        const { backingName } = await readOverlay(it.storage.locate(fork).path);
+        expect(backingName).toStartWith("../layers/");
+      }
+    }
   });
 
   test("the storage's folder can be moved with all its forks", async () => {

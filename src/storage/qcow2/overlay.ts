@@ -41,19 +41,31 @@ async function readAt(file: FileHandle, length: number, offset: number): Promise
 export async function readOverlay(path: string): Promise<OverlayHeader> {
   const file = await open(path, "r");
   try {
-    return parseHeader(await readAt(file, headerReadBytes, 0), path);
+    return await headerOf(file, path);
   } finally {
     await file.close();
   }
 }
 
-/** Whether nothing was ever written to the overlay: then what it shows is its backing file alone. */
-export async function isEmptyOverlay(path: string, header: OverlayHeader): Promise<boolean> {
-  if (header.snapshots !== 0) return false;
+async function headerOf(file: FileHandle, path: string): Promise<OverlayHeader> {
+  return parseHeader(await readAt(file, headerReadBytes, 0), path);
+}
+
+export interface Examined {
+  readonly inode: number;
+  readonly header: OverlayHeader;
+  /** Nothing was ever written to it: what it shows is its backing file alone. */
+  readonly empty: boolean;
+}
+
+/** All of one file, whatever has its name a moment later. Throws what `readOverlay` throws. */
+export async function examineOverlay(path: string): Promise<Examined> {
   const file = await open(path, "r");
   try {
+    const header = await headerOf(file, path);
     const table = await readAt(file, header.l1.entries * 8, header.l1.offset);
-    return table.equals(Buffer.alloc(table.length));
+    const empty = header.snapshots === 0 && table.equals(Buffer.alloc(table.length));
+    return { inode: (await file.stat()).ino, header, empty };
   } finally {
     await file.close();
   }

@@ -31,7 +31,7 @@ export async function cloneSnapshot(
 ): Promise<void> {
   const { sizeBytes, base } = await held(layout, snapshot);
   checkSize(disk.sizeBytes, sizeBytes);
-  await makeOverlay(layout, disk, base, () => removedMeanwhile(snapshot));
+  if (!(await makeOverlay(layout, disk, base))) throw removedMeanwhile(snapshot);
 }
 
 /**
