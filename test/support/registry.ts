@@ -4,6 +4,7 @@ import { createConnection, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { dyingWithParent } from "../../src/host/contain.ts";
 
 /** Why there can be no registry here; undefined when there can. */
 export function missingForRegistry(): string | undefined {
@@ -35,7 +36,9 @@ export class TestRegistry implements AsyncDisposable {
       http: { addr: host },
     };
     writeFileSync(join(folder, "config.yml"), JSON.stringify(configuration)); // JSON is YAML
-    const child = spawn("docker-registry", ["serve", join(folder, "config.yml")], { stdio: "ignore" });
+    // Ends with whoever runs the tests, also when they are killed.
+    const [program, args] = dyingWithParent("docker-registry", ["serve", join(folder, "config.yml")]);
+    const child = spawn(program, args, { stdio: "ignore" });
     const registry = new TestRegistry(folder, child, host);
     try {
       await registry.#ready();
