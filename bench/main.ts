@@ -36,11 +36,26 @@ const sections: Readonly<Record<string, () => Promise<unknown>>> = {
   lab: async () => results.push(...(await measureLab())),
 };
 const wanted = process.argv.slice(2);
+const failures: unknown[] = [];
 for (const [name, run] of Object.entries(sections)) {
-  if (wanted.length === 0 || wanted.includes(name)) await run();
+  if (wanted.length > 0 && !wanted.includes(name)) continue;
+  try {
+    await run();
+  } catch (error) {
+    failures.push(error);
+  }
 }
 printTable(results);
-process.exitCode = results.every((result) => result.met) ? 0 : 1;
+for (const failure of failures) printFailure(failure);
+process.exitCode = failures.length === 0 && results.every((result) => result.met) ? 0 : 1;
+
+/** What went wrong, and what went wrong while that was being cleaned up. */
+function printFailure(failure: unknown): void {
+  console.error(failure);
+  if (!(failure instanceof SuppressedError)) return;
+  printFailure(failure.suppressed);
+  printFailure(failure.error);
+}
 
 async function measureStartup(): Promise<void> {
   bench.addRecords(9);

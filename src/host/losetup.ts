@@ -58,6 +58,6 @@ export async function detachLoops(file: string): Promise<void> {
     if (holdersOf(file).length > 0) await sleep(100);
   }
   throw new EmberError("busy", `'${file}' is still attached to ${holdersOf(file).join(", ")}`, {
-    hint: "detach it with 'losetup --detach', then try again",
+    hint: "a program, maybe of a container, has files of it open: end that, then try again",
   });
 }

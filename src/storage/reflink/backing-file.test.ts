@@ -1,4 +1,6 @@
 import { describe, expect, setDefaultTimeout, spyOn, test } from "bun:test";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   closeSync,
   existsSync,
@@ -176,6 +178,20 @@ describe.skipIf(reason !== undefined)("the storage's own XFS", () => {
     expect(await place.storage.list()).toEqual({ imageIds: [], vmIds: [], snapshots: [] });
   });
 
+  test("that a program in another mount namespace still sees is taken down, and mounted again", async () => {
+    await using it = await made();
+    {
+      using _ = await inAnotherMountNamespace();
+      await it.storage.deinit(false);
+      expect(loopsOf(it.file)).toEqual([]);
+    }
+    await it.storage.init();
+    using _ = await inAnotherMountNamespace();
+    await run("xfs_io", ["-x", "-c", "shutdown", it.folder]);
+    await it.storage.open();
+    expect((await it.storage.list()).imageIds).toEqual([imageId]);
+  });
+
   test("that is gone, or hidden by another mount, is said to be", async () => {
     await using it = await made();
     await unmountAll(it.folder);
@@ -262,4 +278,11 @@ function writeUntilFull(path: string): void {
   } finally {
     closeSync(file);
   }
+}
+
+/** A program that inherits the mounts there are, as one in a container does, and hears of no unmounting. */
+async function inAnotherMountNamespace(): Promise<Disposable> {
+  const program = spawn("unshare", ["--mount", "sh", "-c", "echo there; exec sleep 600"]);
+  await once(program.stdout, "data");
+  return { [Symbol.dispose]: () => program.kill("SIGKILL") };
 }

@@ -41,13 +41,19 @@ export async function mountMedium(medium: Medium, kind: FileSystem, folder: stri
 }
 
 /**
- * Post-condition: the medium is not mounted at `folder`, and nothing of it is held open. Idempotent.
+ * Whoever was in another mount namespace while the storage was mounted (a container, `unshare --mount`) keeps a mount of
+ * its own, and with it the medium. It goes when the folder goes (mount_namespaces(7), Linux 3.18).
+ */
+const unmountEverywhere = `umount -- "$1" || exit; if rmdir -- "$1"; then mkdir -m 700 -- "$1"; fi`;
+
+/**
+ * Post-condition: the medium is not mounted at `folder` in any mount namespace, and nothing of it is held open. Idempotent.
  * Throws `busy` when something still uses it.
  */
 export async function unmountMedium(medium: Medium, folder: string): Promise<void> {
   if (mountState(folder, medium) === "ours") {
     try {
-      await runLocked(folder, "umount", ["--", folder]);
+      await runLocked(folder, "sh", ["-c", unmountEverywhere, "umount", folder]);
     } catch (error) {
       if (mountState(folder, medium) === "ours") {
         throw new EmberError("busy", `the storage at '${folder}' is in use`, {
