@@ -41,7 +41,7 @@ export function sweepScratch(folder: string): void {
   }
 }
 
-/** A scratch file beside `path`, for a file that has no staging folder; found again by `sweepBeside`. */
+/** A scratch file beside `path`, for a file or folder that has no staging folder; found again by `sweepBeside`. */
 export function scratchBeside(path: string): string {
   return `${path}.${scratchName("new", "")}`;
 }
@@ -51,6 +51,6 @@ export function sweepBeside(path: string): void {
   const folder = join(path, "..");
   for (const name of readdirSync(folder)) {
     if (!name.startsWith(`${basename(path)}.new-`) || readScratchName(name)?.ownerAlive !== false) continue;
-    rmSync(join(folder, name), { force: true });
+    rmSync(join(folder, name), { recursive: true, force: true });
   }
 }

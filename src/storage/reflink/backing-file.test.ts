@@ -184,8 +184,18 @@ describe.skipIf(reason !== undefined)("the storage's own XFS", () => {
       using _ = await inAnotherMountNamespace();
       await it.storage.deinit(false);
       expect(loopsOf(it.file)).toEqual([]);
+      await it.storage.init();
     }
-    await it.storage.init();
+    {
+      using _ = await inAnotherMountNamespace();
+      await run("umount", [it.folder]); // killed behind that, and once more beside the new folder
+      const left = `${it.folder}.new--999999999-${"0".repeat(12)}-00000000.tmp`;
+      mkdirSync(left);
+      await it.storage.deinit(false);
+      expect(loopsOf(it.file)).toEqual([]);
+      expect(existsSync(left)).toBe(false);
+      await it.storage.init();
+    }
     using _ = await inAnotherMountNamespace();
     await run("xfs_io", ["-x", "-c", "shutdown", it.folder]);
     await it.storage.open();

@@ -1,9 +1,10 @@
-import { existsSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { EmberError } from "../../errors/ember-error.ts";
 import { mountedAt } from "../../host/mounts.ts";
 import { run } from "../../host/run.ts";
 import { findTool } from "../../host/tools.ts";
+import { scratchBeside, sweepBeside } from "../scratch.ts";
 import type { FileSystem } from "./file-systems.ts";
 import type { Medium } from "./medium.ts";
 
@@ -41,19 +42,13 @@ export async function mountMedium(medium: Medium, kind: FileSystem, folder: stri
 }
 
 /**
- * Whoever was in another mount namespace while the storage was mounted (a container, `unshare --mount`) keeps a mount of
- * its own, and with it the medium. It goes when the folder goes (mount_namespaces(7), Linux 3.18).
- */
-const unmountEverywhere = `umount -- "$1" || exit; if rmdir -- "$1"; then mkdir -m 700 -- "$1"; fi`;
-
-/**
  * Post-condition: the medium is not mounted at `folder` in any mount namespace, and nothing of it is held open. Idempotent.
  * Throws `busy` when something still uses it.
  */
 export async function unmountMedium(medium: Medium, folder: string): Promise<void> {
   if (mountState(folder, medium) === "ours") {
     try {
-      await runLocked(folder, "sh", ["-c", unmountEverywhere, "umount", folder]);
+      await runLocked(folder, "umount", ["--", folder]);
     } catch (error) {
       if (mountState(folder, medium) === "ours") {
         throw new EmberError("busy", `the storage at '${folder}' is in use`, {
@@ -63,5 +58,24 @@ export async function unmountMedium(medium: Medium, folder: string): Promise<voi
       }
     }
   }
+  unmountElsewhere(folder);
   await medium.release();
+}
+
+/**
+ * A mount namespace that was made while the storage was mounted, as a container's, has a mount of its own, which holds the
+ * medium and goes when the folder does (mount_namespaces(7), Linux 3.18). A new one takes its place in one step: another
+ * command may be about to mount there. Where that cannot be, whoever is held up by it says so.
+ */
+function unmountElsewhere(folder: string): void {
+  const facts = lstatSync(folder, { throwIfNoEntry: false });
+  if (facts === undefined || facts.uid !== process.getuid?.()) return;
+  const fresh = scratchBeside(folder);
+  try {
+    sweepBeside(folder);
+    mkdirSync(fresh, { mode: facts.mode & 0o777 });
+    renameSync(fresh, folder);
+  } catch {
+    rmSync(fresh, { recursive: true, force: true });
+  }
 }
