@@ -213,6 +213,7 @@ const cases: readonly (readonly [line: string, ...calls: readonly unknown[]])[] 
     ["images.build", "/work/src", { name: "app", file: "/work/Dockerfile.dev", builder: "podman" }],
   ],
   ["image prune --older-than 14d", ["images.prune", { olderThanMs: 1_209_600_000 }]],
+  ["image prune --older-than 90d", ["images.prune", { olderThanMs: 7_776_000_000 }]],
   ["image prune --unused-for 7d", ["images.prune", { unusedForMs: 604_800_000 }]],
   ["image prune", ["images.prune", {}]],
   ["image delete nginx --force", ["images.delete", "nginx", { force: true }]],

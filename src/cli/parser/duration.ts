@@ -13,16 +13,29 @@ const unitsMs: Readonly<Record<string, number>> = {
 /** The longest time that a timer can be set to. */
 const maximumMs = 2 ** 31 - 1;
 
-/** Milliseconds from "30s", "500ms", "1h30m", or a plain number of seconds. Throws `usage`. */
+/** How long to wait: milliseconds from "30s", "500ms", "1h30m", or a plain number of seconds. Throws `usage`. */
 export const duration: Parser<number> = (input, what) => {
-  const milliseconds = /^[0-9]{1,7}$/.test(input) ? Number(input) * 1000 : sum(input);
-  if (milliseconds === undefined || milliseconds > maximumMs) {
-    throw new EmberError("usage", `${what} '${shown(input)}' is not a time`, {
-      hint: "write a number and a unit: 500ms, 30s, 5m, 1h30m (at most 24d)",
-    });
-  }
-  return milliseconds;
+  const milliseconds = millisecondsOf(input);
+  if (milliseconds !== undefined && milliseconds <= maximumMs) return milliseconds;
+  throw notATime(input, what, "500ms, 30s, 5m, 1h30m (at most 24d)");
 };
+
+/** How old something is: written as a duration is, however long. Throws `usage`. */
+export const age: Parser<number> = (input, what) => {
+  const milliseconds = millisecondsOf(input);
+  if (milliseconds !== undefined) return milliseconds;
+  throw notATime(input, what, "30m, 12h, 90d");
+};
+
+function millisecondsOf(input: string): number | undefined {
+  return /^[0-9]{1,7}$/.test(input) ? Number(input) * 1000 : sum(input);
+}
+
+function notATime(input: string, what: string, examples: string): EmberError {
+  return new EmberError("usage", `${what} '${shown(input)}' is not a time`, {
+    hint: `write a number and a unit: ${examples}`,
+  });
+}
 
 /** A moment: "1h" means one hour ago; else ISO 8601. `now` in ms since 1970. Throws `usage`. */
 export function moment(input: string, what: string, now: number): string {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { EmberError } from "../../errors/ember-error.ts";
-import { duration, moment } from "./duration.ts";
+import { age, duration, moment } from "./duration.ts";
 import type { Parser } from "./flag.ts";
 import { choice, count, keyValue, line, record, reference, text, vmName } from "./kinds.ts";
 import { cidr, networkChoice } from "./network.ts";
@@ -59,6 +59,12 @@ describe("duration", () => {
 
   test.each(["", "s", "-3s", "1.5h", "3w", "99999999", "30d", "1 s"])("'%s' is refused", (input) => {
     expect(refusal(duration, input).code).toBe("usage");
+  });
+
+  test("an age is written as one, and may be more than a timer can wait", () => {
+    expect(age("90d", "--unused-for")).toBe(7_776_000_000);
+    expect(age("12h", "--unused-for")).toBe(43_200_000);
+    for (const bad of ["", "-3d", "3w", "99999999"]) expect(refusal(age, bad).code).toBe("usage");
   });
 
   test("a moment is a time ago or ISO 8601", () => {

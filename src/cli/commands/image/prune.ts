@@ -1,6 +1,6 @@
 import type { Command } from "../../parser/command.ts";
 import { defined } from "../../parser/defined.ts";
-import { duration } from "../../parser/duration.ts";
+import { age } from "../../parser/duration.ts";
 import { type Flag, value } from "../../parser/flag.ts";
 import { renderFields } from "../../render/fields.ts";
 import { renderSize } from "../../render/quantity.ts";
@@ -8,14 +8,14 @@ import { renderSize } from "../../render/quantity.ts";
 const olderThan: Flag<number | undefined> = value(
   "older-than",
   "TIME",
-  duration,
+  age,
   "only images made longer ago (default: all)",
 );
 
 const unusedFor: Flag<number | undefined> = value(
   "unused-for",
   "TIME",
-  duration,
+  age,
   "only what no VM or pull has used for so long (default: all)",
 );
 
